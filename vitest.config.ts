@@ -40,7 +40,7 @@ const slow = [
   'redis/jobs/evidence',
   'conformance/sweep',
   'redis/pools/counter-steps',
-  'hooks/delivery',
+  'hooks/hosts',
   'examples/watch',
 ];
 const rank = ({ moduleId }: TestSpecification) => {

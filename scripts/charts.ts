@@ -7,14 +7,13 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { charts } from '../src/charts.ts';
-import { graphOf } from '../visualize/charts/graph.ts';
 import { layOut } from '../visualize/charts/layout.ts';
 import { partsOf } from '../visualize/charts/parts.ts';
 import { svgOf } from '../visualize/charts/svg.ts';
 
 const folder = new URL('../docs/charts/', import.meta.url);
 await mkdir(folder, { recursive: true });
-for (const part of Object.values(charts).flatMap((machine) => partsOf(graphOf(machine)))) {
+for (const part of Object.values(charts).flatMap(partsOf)) {
   const file = new URL(`${part.name}.svg`, folder);
   await writeFile(file, svgOf(await layOut(part)));
   console.log(fileURLToPath(file));

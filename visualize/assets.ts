@@ -2,7 +2,6 @@ import { readFile } from 'node:fs/promises';
 import { charts } from '../src/charts.ts';
 import { ReaperError } from '../src/errors.ts';
 import { packageRoot } from '../src/package.ts';
-import { graphOf } from './charts/graph.ts';
 import { partsOf } from './charts/parts.ts';
 
 export interface Asset {
@@ -26,7 +25,7 @@ export const loadAssets = async (): Promise<ReadonlyMap<string, Asset>> => {
     const body = await read(`dist/page/${file}`, 'build');
     return [path, { type, body }] as const;
   });
-  const parts = Object.values(charts).flatMap((machine) => partsOf(graphOf(machine)));
+  const parts = Object.values(charts).flatMap(partsOf);
   const drawings = parts.map(async ({ name }) => {
     const svg = await read(`docs/charts/${name}.svg`, 'charts');
     return [`/charts/${name}.svg`, { type: 'image/svg+xml', body: Buffer.from(withoutStyle(svg.toString())) }] as const;

@@ -1,5 +1,5 @@
 import type { AnyMachineSnapshot, AnyStateMachine, AnyStateNode, AnyTransitionDefinition, StateValue } from 'xstate';
-import { graphOf, labelOf, nodesOf, transitionsOf } from './charts/graph.ts';
+import { labelOf, nodesOf, transitionsOf } from './charts/graph.ts';
 import { partsOf } from './charts/parts.ts';
 import type { ChartCounts, ChartIndex } from './protocol.ts';
 
@@ -49,7 +49,7 @@ export const createChartTally = (machine: AnyStateMachine): ChartTally => {
     index: {
       states,
       descriptions: nodesOf(machine).map(({ description }) => description ?? ''),
-      drawings: partsOf(graphOf(machine)).map(({ name }) => name),
+      drawings: partsOf(machine).map(({ name }) => name),
       transitions: transitions.map((transition) => ({
         from: transition.source.id,
         to: transition.target?.[0]?.id,

@@ -1,4 +1,4 @@
-import type { JobOutcome } from '../src/machines/types/job.ts';
+import { type CountedOutcome, screenedOutcome } from '../src/machines/tally.ts';
 import type { Inspected } from '../src/reaper/inspection.ts';
 import type { HooksView, RescueView, SweepView } from './protocol.ts';
 import { shorten } from './safe.ts';
@@ -88,22 +88,21 @@ const createCounts = () => {
   const verdicts = new Map<string, number>();
   const reasons = new Map<string, number>();
   const outcomes = new Map<string, number>();
-  const add = (counts: Map<string, number>, key: string, count = 1) => counts.set(key, (counts.get(key) ?? 0) + count);
+  const addTo = (counts: Map<string, number>, key: string, count: number) =>
+    counts.set(key, (counts.get(key) ?? 0) + count);
+  const add = ({ verdict, reason, outcome }: CountedOutcome, count = 1) => {
+    scanned += count;
+    addTo(verdicts, verdict, count);
+    addTo(reasons, reason, count);
+    addTo(outcomes, outcome, count);
+  };
   return {
     scanned: () => scanned,
-    add({ verdict, reason, outcome }: JobOutcome) {
-      scanned += 1;
-      add(verdicts, verdict);
-      add(reasons, reason);
-      add(outcomes, outcome);
-    },
-    /** Jobs that were passed over: each would have been kept. */
+    add,
+    /** Jobs that were passed over. */
     screen(count: number) {
-      scanned += count;
       screened += count;
-      add(verdicts, 'keep', count);
-      add(reasons, 'ongoing', count);
-      add(outcomes, 'kept', count);
+      add(screenedOutcome, count);
     },
     view: () => ({
       scanned,

@@ -1,8 +1,8 @@
 --- @include hook_record
 --- @include hook_endpoint
 
--- The record of a hook, by its text, that a host has claimed until `claimEnd` (ms, as a text). Returns nil if the claim has expired: the
--- hook is gone, or another host has claimed it.
+-- The record of a hook, by its text, that a host has claimed until `claimEnd` (ms, as a text). Returns nil if the claim has
+-- expired: the hook is gone, or another host has claimed it.
 local function claimedRecord(text, due, id, claimEnd)
   local record = readRecord(text)
   local isClaimedByCaller = record and isClaimed(record)

@@ -1,9 +1,9 @@
--- Decides what happens to the record of a job (nil for none) when its endpoint must be told of a state. Returns the outcome,
--- and the text of the new record if there is one. It does not check the job itself: the sender reads the stats again, and drops the record
--- if there is nothing to send.
+-- Decides what happens to the record of a job (nil for none) when its endpoint must be told of a state. Returns the
+-- outcome, and the text of the new record if there is one. It does not check the job itself: the sender reads the stats
+-- again, and drops the record if there is nothing to send.
 --
--- Outcomes: `enqueued`, with the new record; `already-pending` (the record of this state waits or is claimed), `parked` (delivery of
--- this state was given up), `deferred` (the limit of records is reached)
+-- Outcomes: `enqueued`, with the new record; `already-pending` (the record of this state waits or is claimed), `parked`
+-- (delivery of this state was given up), `deferred` (the limit of records is reached).
 local function recordChange(record, state, origin, hasRoom)
   if record and record.state == state then
     return record.kind == 'parked' and 'parked' or 'already-pending'
@@ -18,15 +18,15 @@ local function recordChange(record, state, origin, hasRoom)
   return 'enqueued', newRecordText(state, origin)
 end
 
--- Redis may evict a queue, because every key here has a time to live, and keep the records. A record that may be in no queue is
--- queued again, later than any claim lasts, because a host may be sending it.
+-- Redis may evict a queue, because every key here has a time to live, and keep the records. A record that may be in no queue
+-- is queued again, later than any claim lasts, because a host may be sending it.
 local requeueAfter = 60000
 local function mayBeUnqueued(record, origin)
   return record and record.kind ~= 'parked' and record.origin == origin
 end
 
--- How many records may be added for an endpoint. An endpoint with few hooks may exceed the limit by a quarter, so that the hooks of
--- a dead endpoint do not block the others.
+-- How many records may be added for an endpoint. An endpoint with few hooks may exceed the limit by a quarter, so that the
+-- hooks of a dead endpoint do not block the others.
 local function roomFor(hooks, due, maxRecords)
   local count = redis.call('HLEN', hooks)
   local missing = 100 - redis.call('ZCARD', due)

@@ -78,7 +78,22 @@ local function hookOfUndone(record, due, id, now, was)
   return record.attempts > 0 and 'tried' or 'unsent'
 end
 
--- Removes the record of a hook, which no host has to send any more.
+-- Whether the job and its hook are as an act of a status has left them. `seen`: the record of the hook that the caller has
+-- read. Returns what the endpoint knows of the state that is undone (`hookOfUndone`), or nil and the reply that names what has
+-- moved.
+local function unmovedHook(hooks, due, id, seen, before, was, is)
+  local moved = movedFacts(before, was, is, { 'status', 'revision', 'update_time', 'check_in_at' })
+  if #moved > 0 then
+    return nil, movedReply(unpack(moved))
+  end
+  local text = redis.call('HGET', hooks, id) or ''
+  if text ~= seen then
+    return nil, movedReply('hook', seen, text)
+  end
+  return hookOfUndone(readRecord(text), due, id, before, was)
+end
+
+-- Removes the record of a hook, which no host has to send now.
 local function forgetHook(hooks, parked, due, id)
   redis.call('HDEL', hooks, id)
   redis.call('ZREM', parked, id)

@@ -30,16 +30,10 @@ if refused then
 end
 local was, is = cjson.decode(ARGV[2]), cjson.decode(ARGV[3])
 local before, time = factsOf(stats, track, id), now()
-local moved = movedFacts(before, was, is, { 'status', 'revision', 'update_time', 'check_in_at' })
-if #moved > 0 then
-  return movedReply(unpack(moved))
-end
-local text = redis.call('HGET', hooks, id) or ''
-if text ~= seen then
-  return movedReply('hook', seen, text)
-end
-local hook = hookOfUndone(readRecord(text), due, id, before, was)
-if hook == 'sending' then
+local hook, moved = unmovedHook(hooks, due, id, seen, before, was, is)
+if moved then
+  return moved
+elseif hook == 'sending' then
   return { 'sending' }
 elseif isPlan then
   return { 'done', hook }

@@ -15,8 +15,8 @@
 -- ARGV[6]  job type
 -- Reply    as of undo_status
 -- Repeats its first reply when it is sent again (`includes/once.lua`).
--- Also written by: quarantine_entry, quarantine_orphan, drop_quarantined, release_quarantined; gocraft (enqueue, fetch, its tools for dead entries); the Go
--- jobservice (set status, ACK, reset).
+-- Also written by: quarantine_entry, quarantine_orphan, drop_quarantined, release_quarantined; gocraft (enqueue, fetch, its tools for
+-- dead entries); the Go jobservice (set status, ACK, reset).
 -- LPUSH is the first write, because Redis refuses it under memory pressure, and then nothing has been written.
 --- @include once
 --- @include plan
@@ -54,15 +54,11 @@ end
 local fails, hook = is.status == 'Error', 'none'
 local before, time = factsOf(stats, track, id), now()
 if fails then
-  local moved = movedFacts(before, was, is, { 'status', 'revision', 'update_time', 'check_in_at' })
-  if #moved > 0 then
-    return movedReply(unpack(moved))
+  local moved
+  hook, moved = unmovedHook(hooks, due, id, seen, before, was, is)
+  if moved then
+    return moved
   end
-  local text = redis.call('HGET', hooks, id) or ''
-  if text ~= seen then
-    return movedReply('hook', seen, text)
-  end
-  hook = hookOfUndone(readRecord(text), due, id, before, was)
 end
 if hook == 'sending' then
   return { 'sending' }

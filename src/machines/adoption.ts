@@ -19,7 +19,7 @@ export interface Share {
 export interface Adoption extends SupervisedPools {
   /** Id of a pass → what it reports and awaits from now on. */
   readonly gains: ReadonlyMap<string, Share>;
-  /** Id of a pass → what it does not report and not await any more. */
+  /** Id of a pass → what it no longer reports and awaits. */
   readonly losses: ReadonlyMap<string, Share>;
 }
 
@@ -43,7 +43,7 @@ export const adopt = (
   const adopted = new Set<string>();
   const losses = new Map<string, Share>();
   let [reports, awaits] = [0, 0];
-  // A grace of 0 is another matter: those pools are released when the pass begins to work (`releasePools`).
+  // A grace of 0 does not count here: it ends the graces when pools may be worked on (`releasePools`).
   const maxGrace = pass.isAsked && request.grace ? request.grace : Number.POSITIVE_INFINITY;
 
   const adoptOne = (held: WaitingPool): WaitingPool => {

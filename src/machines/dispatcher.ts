@@ -53,7 +53,7 @@ const minPause = 50;
 
 type SlotId = `endpoint-${number}`;
 
-/** An endpoint has nothing to send any more, or its actor has crashed: its slot is free. */
+/** An endpoint has nothing left to send, or its actor has crashed: its slot is free. */
 const ended = {
   type: 'freeSlot',
   params: ({ event }: { event: Extract<DispatcherEvent, { type: 'xstate.done.actor.*' }> }) => ({

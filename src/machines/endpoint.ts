@@ -59,8 +59,8 @@ export type EndpointEvent =
 const maxFailures = 5;
 /**
  * The actor itself waits for the next hook if that is due within this, in ms; else it ends, and a poll finds the hook when
- * its time has come. Longer where only the drain rate makes it wait: a hook that waits for its next attempt must not keep a
- * caller who waits until all is quiet.
+ * its time has come. It waits longer only for the drain rate: a hook that waits for its next attempt must not hold up a caller
+ * who waits until all is quiet.
  */
 const soon = { draining: 1_000, else: 50 };
 
@@ -79,7 +79,7 @@ const countFailure = {
  *
  * 1. `claiming`: takes as many due hooks as there is room for. Redis decides what the endpoint's breaker lets through.
  *    `thenSend`, `thenClaimAgain` (a hook became due meanwhile) and `thenFinish` (a `stop` came meanwhile) say what follows. It
- *    always waits for the answer, because what the claim has taken would lie until the claim expires.
+ *    always waits for the answer: no other host sends the claimed hooks until the claim expires.
  * 2. `delivering`, `probing` (the circuit was open; one hook is let through), `draining` (the endpoint has recovered, and
  *    is sent to at a limited rate): hooks are in flight. Claims again when half of the room is free, or a hook becomes due.
  * 3. `pausing`: nothing is in flight, and the next hook is due soon.

@@ -1,6 +1,6 @@
 import { ReaperError } from '../errors.ts';
 
-/** By which Redis checks that a host still leads: the key of the lease, and the fencing token of the term. */
+/** Proof for Redis that a host still leads: the key of the lease, and the fencing token of the term. */
 export interface Fence {
   readonly lease: string;
   readonly token: string;

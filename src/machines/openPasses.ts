@@ -54,7 +54,7 @@ export const withReport = <Counts extends PassCounts>(counts: Counts, report: Re
 };
 
 /**
- * How a pass ends that nothing else can end.
+ * The report of the end of a pass whose own actor can no longer report it.
  * @param cause the error behind it, if there is one.
  */
 export const endOf = (open: OpenPass, error: string, cause?: unknown): Report =>

@@ -5,6 +5,8 @@ import { poolSetup } from './poolSetup.ts';
 import type { PlannedRescue } from './types/changes.ts';
 import type { PoolContext, PoolDone, PoolEnd, PoolInput, PoolResult, Suspect } from './types/pool.ts';
 
+/** What a step replied. */
+const replied = <Reply>({ event }: { event: { output: Reply } }) => ({ reply: event.output });
 /** A failed step leads to a pause and a review; a lost lease, or a pool that is not as planned, ends it at once. */
 const countFailure = {
   type: 'countFailure',
@@ -71,18 +73,18 @@ export const poolMachine = poolSetup.createMachine({
             src: 'confirm',
             input: ({ context }) => ({ suspect: context.suspect, plan: context.plan, done: doneOf(context) }),
             onDone: [
-              { guard: { type: 'isAlive', params: ({ event }) => ({ reply: event.output }) }, target: '#pool.alive' },
+              { guard: { type: 'isAlive', params: replied }, target: '#pool.alive' },
               {
                 guard: 'isPlan',
                 target: '#pool.planned',
-                actions: [{ type: 'keepHeld', params: ({ event }) => ({ reply: event.output }) }, 'planMoves'],
+                actions: [{ type: 'keepHeld', params: replied }, 'planMoves'],
               },
               {
-                guard: { type: 'holdsNothing', params: ({ event }) => ({ reply: event.output }) },
+                guard: { type: 'holdsNothing', params: replied },
                 target: 'deregister',
-                actions: { type: 'keepHeld', params: ({ event }) => ({ reply: event.output }) },
+                actions: { type: 'keepHeld', params: replied },
               },
-              { target: 'requeue', actions: { type: 'keepHeld', params: ({ event }) => ({ reply: event.output }) } },
+              { target: 'requeue', actions: { type: 'keepHeld', params: replied } },
             ],
           },
         },
@@ -97,30 +99,30 @@ export const poolMachine = poolSetup.createMachine({
               done: doneOf(context),
             }),
             onDone: [
-              { guard: { type: 'isAlive', params: ({ event }) => ({ reply: event.output }) }, target: '#pool.alive' },
+              { guard: { type: 'isAlive', params: replied }, target: '#pool.alive' },
               {
-                guard: { type: 'isPoisoned', params: ({ event }) => ({ reply: event.output }) },
+                guard: { type: 'isPoisoned', params: replied },
                 target: 'quarantine',
                 actions: [
-                  { type: 'countMoved', params: ({ event }) => ({ reply: event.output }) },
-                  { type: 'keepPoison', params: ({ event }) => ({ reply: event.output }) },
+                  { type: 'countMoved', params: replied },
+                  { type: 'keepPoison', params: replied },
                 ],
               },
               {
-                guard: { type: 'hasMore', params: ({ event }) => ({ reply: event.output }) },
+                guard: { type: 'hasMore', params: replied },
                 target: 'requeue',
                 reenter: true,
                 actions: [
-                  { type: 'countMoved', params: ({ event }) => ({ reply: event.output }) },
-                  { type: 'passOver', params: ({ event }) => ({ reply: event.output }) },
-                  { type: 'goOn', params: ({ event }) => ({ reply: event.output }) },
+                  { type: 'countMoved', params: replied },
+                  { type: 'passOver', params: replied },
+                  { type: 'advance', params: replied },
                 ],
               },
               {
                 target: 'deregister',
                 actions: [
-                  { type: 'countMoved', params: ({ event }) => ({ reply: event.output }) },
-                  { type: 'passOver', params: ({ event }) => ({ reply: event.output }) },
+                  { type: 'countMoved', params: replied },
+                  { type: 'passOver', params: replied },
                 ],
               },
             ],
@@ -138,18 +140,18 @@ export const poolMachine = poolSetup.createMachine({
               done: doneOf(context),
             }),
             onDone: [
-              { guard: { type: 'isAlive', params: ({ event }) => ({ reply: event.output }) }, target: '#pool.alive' },
+              { guard: { type: 'isAlive', params: replied }, target: '#pool.alive' },
               {
-                guard: { type: 'isLastRefused', params: ({ event }) => ({ reply: event.output }) },
+                guard: { type: 'isLastRefused', params: replied },
                 target: 'deregister',
-                actions: { type: 'passOver', params: ({ event }) => ({ reply: event.output }) },
+                actions: { type: 'passOver', params: replied },
               },
               {
                 target: 'requeue',
                 actions: [
-                  { type: 'countQuarantined', params: ({ event }) => ({ reply: event.output }) },
-                  { type: 'passOver', params: ({ event }) => ({ reply: event.output }) },
-                  { type: 'goOn', params: ({ event }) => ({ reply: event.output }) },
+                  { type: 'countQuarantined', params: replied },
+                  { type: 'passOver', params: replied },
+                  { type: 'advance', params: replied },
                 ],
               },
             ],
@@ -166,15 +168,15 @@ export const poolMachine = poolSetup.createMachine({
               isLeft: context.unreadable.length > 0,
             }),
             onDone: [
-              { guard: { type: 'isAlive', params: ({ event }) => ({ reply: event.output }) }, target: '#pool.alive' },
-              { guard: { type: 'hasEntries', params: ({ event }) => ({ reply: event.output }) }, target: 'confirm' },
+              { guard: { type: 'isAlive', params: replied }, target: '#pool.alive' },
+              { guard: { type: 'hasEntries', params: replied }, target: 'confirm' },
               {
-                guard: { type: 'isLeft', params: ({ event }) => ({ reply: event.output }) },
+                guard: { type: 'isLeft', params: replied },
                 target: '#pool.abandoned',
                 actions: 'explainLeft',
               },
               {
-                guard: { type: 'leftTraces', params: ({ event }) => ({ reply: event.output }) },
+                guard: { type: 'leftTraces', params: replied },
                 target: '#pool.cleaned',
               },
               { target: '#pool.rescued' },
@@ -196,13 +198,13 @@ export const poolMachine = poolSetup.createMachine({
         src: 'review',
         input: ({ context }) => ({ suspect: context.suspect, plan: context.plan }),
         onDone: [
-          { guard: { type: 'isAlive', params: ({ event }) => ({ reply: event.output }) }, target: 'alive' },
+          { guard: { type: 'isAlive', params: replied }, target: 'alive' },
           {
             guard: 'hasGrace',
             target: 'awaitingGrace',
-            actions: { type: 'suspectAgain', params: ({ event }) => ({ reply: event.output }) },
+            actions: { type: 'suspectAgain', params: replied },
           },
-          { target: 'suspect', actions: { type: 'suspectAgain', params: ({ event }) => ({ reply: event.output }) } },
+          { target: 'suspect', actions: { type: 'suspectAgain', params: replied } },
         ],
         onError: failed,
       },

@@ -106,8 +106,8 @@ export const poolSetup = setup({
       },
       poison: undefined,
     }),
-    // With the same type while it has entries left, then with the next one.
-    goOn: assign({
+    // Stays at a type while it has entries left.
+    advance: assign({
       at: ({ context }, params: { reply: Requeued | Quarantining }) => context.at + (isDone(params.reply) ? 1 : 0),
     }),
     countFailure: assign({

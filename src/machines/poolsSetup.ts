@@ -101,7 +101,7 @@ export const poolsSetup = setup({
         enqueue.sendParent({ type: 'pools.shared', gains, losses } satisfies PoolsMessage);
       },
     ),
-    // A caller without a grace means the pools that wait already too. A plan changes nothing for rescues.
+    // A caller without a grace also means the pools that wait already. A plan changes nothing for rescues.
     skipGraces: assign(({ context }, { request }: { request: RescueRequest }) => {
       if (request.grace !== 0) return {};
       const isMeant = ({ input: { plan, suspect } }: WaitingPool) =>
@@ -112,7 +112,7 @@ export const poolsSetup = setup({
         suspects: byUrgency([...context.suspects, ...released]),
       };
     }),
-    // A timer of a grace that was abandoned meanwhile must not end the next grace.
+    // The timer of a grace that was abandoned must not end the next one.
     endGrace: assign(({ context: { graces, suspects } }, { dueAt }: { dueAt: number }) => {
       const [first, ...later] = graces;
       if (first === undefined || first.dueAt !== dueAt) return {};

@@ -3,15 +3,19 @@ import { finalOutput } from './finalOutput.ts';
 import { FencedError } from './lease.ts';
 import type { RescuePassOutput } from './rescuePass.ts';
 import { freshRescue, type RescueContext, type RescueOutput, rescueSetup } from './rescueSetup.ts';
+import type { Found, RequeuedOrphans } from './types/rescue.ts';
 import { type PassCancel, scheduledPass } from './types/sweep.ts';
 
 const isPresent = {
   type: 'isPresent',
   params: ({ event }: { event: PassCancel }) => ({ number: event.number }),
 } as const;
-const cancelPass = {
-  type: 'cancelPass',
-  params: ({ event }: { event: PassCancel }) => ({ number: event.number }),
+const cancelPass = { type: 'cancelPass', params: isPresent.params } as const;
+const found = ({ event }: { event: { output: Found } }) => ({ found: event.output });
+const failed = ({ event }: { event: { error: unknown } }) => ({ error: event.error });
+const keepRequeued = {
+  type: 'keepRequeued',
+  params: ({ event }: { event: { output: RequeuedOrphans } }) => ({ requeued: event.output }),
 } as const;
 /** While the present pass takes a step: the step is finished. */
 const abort = { 'rescue.cancel': { guard: isPresent, target: 'thenEnd', actions: cancelPass } } as const;
@@ -129,24 +133,24 @@ export const rescueMachine = rescueSetup.createMachine({
                 actions: [{ type: 'failPass', params: { error: new FencedError() } }, 'endSteps'],
               },
               {
-                guard: { type: 'isSuspended', params: ({ event }) => ({ found: event.output }) },
+                guard: { type: 'isSuspended', params: found },
                 target: '#rescue.idle',
-                actions: [{ type: 'suspendPass', params: ({ event }) => ({ found: event.output }) }, 'endSteps'],
+                actions: [{ type: 'suspendPass', params: found }, 'endSteps'],
               },
               {
                 target: '#rescue.recounting',
-                actions: { type: 'keepFound', params: ({ event }) => ({ found: event.output }) },
+                actions: { type: 'keepFound', params: found },
               },
             ],
             onError: [
               {
-                guard: { type: 'mayRetry', params: ({ event }) => ({ error: event.error }) },
+                guard: { type: 'mayRetry', params: failed },
                 target: 'backingOff',
-                actions: { type: 'countFailure', params: ({ event }) => ({ error: event.error }) },
+                actions: { type: 'countFailure', params: failed },
               },
               {
                 target: '#rescue.idle',
-                actions: [{ type: 'failPass', params: ({ event }) => ({ error: event.error }) }, 'endSteps'],
+                actions: [{ type: 'failPass', params: failed }, 'endSteps'],
               },
             ],
           },
@@ -188,7 +192,7 @@ export const rescueMachine = rescueSetup.createMachine({
         },
         onError: {
           target: 'requeuingOrphans',
-          actions: { type: 'failPass', params: ({ event }) => ({ error: event.error }) },
+          actions: { type: 'failPass', params: failed },
         },
       },
       initial: 'thenRequeue',
@@ -219,16 +223,16 @@ export const rescueMachine = rescueSetup.createMachine({
             input: orphansInput,
             onDone: [
               {
-                guard: { type: 'isTooEarly', params: ({ event }) => ({ requeued: event.output }) },
+                guard: { type: 'isTooEarly', params: keepRequeued.params },
                 target: 'awaitingSecondTry',
-                actions: { type: 'keepFirstTry', params: ({ event }) => ({ requeued: event.output }) },
+                actions: { type: 'keepFirstTry', params: keepRequeued.params },
               },
               {
                 target: '#rescue.idle',
-                actions: [{ type: 'keepRequeued', params: ({ event }) => ({ requeued: event.output }) }, 'endSteps'],
+                actions: [keepRequeued, 'endSteps'],
               },
             ],
-            // The next pass finds the entries. The counters are another matter.
+            // The pass completes without them: the next one finds the entries.
             onError: {
               target: '#rescue.idle',
               actions: [{ type: 'report', params: orphansFailed }, 'endSteps'],
@@ -242,7 +246,7 @@ export const rescueMachine = rescueSetup.createMachine({
               on: {
                 'xstate.done.actor.requeueOrphans': {
                   target: '#rescue.idle',
-                  actions: [{ type: 'keepRequeued', params: ({ event }) => ({ requeued: event.output }) }, 'endSteps'],
+                  actions: [keepRequeued, 'endSteps'],
                 },
               },
             },
@@ -261,7 +265,7 @@ export const rescueMachine = rescueSetup.createMachine({
             input: orphansInput,
             onDone: {
               target: '#rescue.idle',
-              actions: [{ type: 'keepRequeued', params: ({ event }) => ({ requeued: event.output }) }, 'endSteps'],
+              actions: [keepRequeued, 'endSteps'],
             },
             onError: {
               target: '#rescue.idle',

@@ -39,7 +39,7 @@ export type RescuePassEvent =
   | { type: 'found'; found: Found }
   /** Its share of the suspects that it has found, or pools that an aborted pass leaves to it. */
   | { type: 'adopted'; share: Share }
-  /** Pools that it does not report, or not await, any more: a caller's pass took them over, or its own was aborted. */
+  /** Pools that it no longer reports or awaits: a caller's pass took them over, or its own was aborted. */
   | { type: 'released'; share: Share }
   | { type: 'recounted'; recounted: Recounted }
   | { type: 'requeued'; requeued: RequeuedOrphans }

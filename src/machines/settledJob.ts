@@ -20,9 +20,9 @@ type SettledSnapshot = Snapshot<JobOutcome> & { readonly value: Settled['state']
 export const settle = (input: SettledInput): Settled | undefined => endOf(contextOf(input));
 
 /**
- * The actor logic of a job that ends in its first tick: nearly every job of a sweep. It takes the way of `jobMachine` from
- * `tracking` to a final state in one step, at a third of its cost. A test holds both against each other for every verdict,
- * reason and mode. A job that an inspector follows runs `jobMachine` itself.
+ * The actor logic of a job that ends in its first tick: nearly every job of a sweep. It takes `jobMachine` from `tracking` to a
+ * final state in one step, at a third of the cost. A test compares both for every verdict, reason and mode. A job that an
+ * inspector follows runs `jobMachine` itself.
  */
 export const settledJob: ActorLogic<SettledSnapshot, EventObject, SettledInput> = {
   getInitialSnapshot(_, input) {

@@ -6,7 +6,7 @@ const crash = ({ event }: { event: { actorId: ChildName; error: unknown } }) => 
   error: event.error,
 });
 const giveUpChild = [
-  { type: 'buryChild', params: crash },
+  { type: 'removeCrashed', params: crash },
   { type: 'recordFailed', params: crash },
 ] as const;
 
@@ -47,8 +47,8 @@ export const supervisorMachine = supervisorSetup.createMachine({
     reported: { actions: { type: 'relay', params: ({ event }) => ({ reports: event.reports }) } },
     'mandate.changed': { actions: { type: 'relayMandate', params: ({ event }) => ({ mandate: event.mandate }) } },
     'restart.expired': { actions: 'forgetRestart' },
-    'sweep.*': { actions: { type: 'passToSweep', params: ({ event }) => event } },
-    'rescue.*': { actions: { type: 'passToRescue', params: ({ event }) => event } },
+    'sweep.*': { actions: { type: 'forwardToSweep', params: ({ event }) => event } },
+    'rescue.*': { actions: { type: 'forwardToRescue', params: ({ event }) => event } },
     'hooks.*': { actions: { type: 'forwardToDispatcher', params: ({ event }) => event } },
     'xstate.done.actor.*': { actions: { type: 'removeChild', params: ({ event }) => ({ id: event.actorId }) } },
     'xstate.error.actor.*': {
@@ -66,7 +66,7 @@ export const supervisorMachine = supervisorSetup.createMachine({
           {
             guard: 'mayRestart',
             actions: [
-              { type: 'buryChild', params: crash },
+              { type: 'removeCrashed', params: crash },
               { type: 'startChildren', params: ({ event }) => ({ names: [event.actorId] }) },
               'countRestart',
               { type: 'resumeDispatcher', params: crash },

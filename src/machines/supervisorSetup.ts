@@ -76,7 +76,7 @@ export interface SupervisorContext extends SupervisorInput {
   readonly restarts: number;
 }
 
-/** The children that were not running any more when the supervisor stopped. */
+/** The children that no longer ran when the supervisor stopped. */
 export interface SupervisorOutput {
   readonly failed: readonly FailedChild[];
 }
@@ -123,11 +123,11 @@ export const supervisorSetup = setup({
       }
       enqueue.assign({ alive: [...context.alive, ...names] });
     }),
-    buryChild: enqueueActions(({ enqueue, context, self }, { id, error }: { id: ChildName; error: unknown }) => {
+    removeCrashed: enqueueActions(({ enqueue, context, self }, { id, error }: { id: ChildName; error: unknown }) => {
       // An actor whose own action throws leaves its children running.
       const children: Record<string, AnyActorRef> = self.getSnapshot().children[id]?.getSnapshot().children ?? {};
-      for (const orphan of Object.values(children)) {
-        if (orphan.getSnapshot().status === 'active') enqueue.sendTo(orphan, { type: 'xstate.stop' });
+      for (const child of Object.values(children)) {
+        if (child.getSnapshot().status === 'active') enqueue.sendTo(child, { type: 'xstate.stop' });
       }
       enqueue.stopChild(id);
       const reason = messageOf(error);
@@ -172,7 +172,7 @@ export const supervisorSetup = setup({
         if (context.alive.includes(name)) enqueue.sendTo(name, { type: 'mandate.changed', mandate });
       }
     }),
-    passToSweep: enqueueActions(({ enqueue, context }, event: SweepEventOfCaller) => {
+    forwardToSweep: enqueueActions(({ enqueue, context }, event: SweepEventOfCaller) => {
       const isAlive = context.alive.includes('sweep');
       if (isAlive) enqueue.sendTo('sweep', event);
       // A child that does not run has no pass that could be canceled.
@@ -182,7 +182,7 @@ export const supervisorSetup = setup({
       if (isAlive) enqueue.assign({ open: [...context.open, open] });
       else enqueue.emit(endOf(open, unavailable('sweep')));
     }),
-    passToRescue: enqueueActions(({ enqueue, context }, event: RescueEventOfCaller) => {
+    forwardToRescue: enqueueActions(({ enqueue, context }, event: RescueEventOfCaller) => {
       const isAlive = context.alive.includes('rescue');
       if (isAlive) enqueue.sendTo('rescue', event);
       if (event.type === 'rescue.cancel') return;

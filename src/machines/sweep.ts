@@ -1,18 +1,24 @@
-import { and, type ErrorActorEvent } from 'xstate';
+import { and } from 'xstate';
 import { finalOutput } from './finalOutput.ts';
 import { FencedError } from './lease.ts';
 import { freshSweep, type SweepOutput, sweepSetup } from './sweepSetup.ts';
-import type { PassCancel } from './types/sweep.ts';
+import type { MandateChanged } from './types/reports.ts';
+import type { JudgedPage, PassCancel } from './types/sweep.ts';
 
+const failed = ({ event }: { event: { error: unknown } }) => ({ error: event.error });
 /** A sweep whose end cannot be recorded has not completed; one that Redis refuses is suspended. */
-const failCompletion = {
-  type: 'failCompletion',
-  params: ({ event }: { event: ErrorActorEvent }) => ({ error: event.error }),
-} as const;
+const failCompletion = { type: 'failCompletion', params: failed } as const;
+const judged = ({ event }: { event: { output: JudgedPage } }) => ({ judged: event.output });
 
 const isPresent = {
   type: 'isPresent',
   params: ({ event }: { event: PassCancel }) => ({ number: event.number }),
+} as const;
+
+const cancelRequest = { type: 'cancelRequest', params: isPresent.params } as const;
+const recordMandate = {
+  type: 'recordMandate',
+  params: ({ event }: { event: MandateChanged }) => ({ mandate: event.mandate }),
 } as const;
 
 /**
@@ -45,8 +51,8 @@ export const sweepMachine = sweepSetup.createMachine({
   entry: 'spawnLanes',
   on: {
     'sweep.now': { actions: { type: 'enqueueRequest', params: ({ event }) => ({ request: event.request }) } },
-    'sweep.cancel': { actions: { type: 'cancelRequest', params: ({ event }) => ({ number: event.number }) } },
-    'mandate.changed': { actions: { type: 'recordMandate', params: ({ event }) => ({ mandate: event.mandate }) } },
+    'sweep.cancel': { actions: cancelRequest },
+    'mandate.changed': { actions: recordMandate },
     'lane.freed': {
       actions: { type: 'recordOutcome', params: ({ event }) => ({ lane: event.lane, outcome: event.outcome }) },
     },
@@ -72,7 +78,7 @@ export const sweepMachine = sweepSetup.createMachine({
       on: {
         'mandate.changed': {
           target: 'idle',
-          actions: { type: 'recordMandate', params: ({ event }) => ({ mandate: event.mandate }) },
+          actions: recordMandate,
         },
         stop: 'stopped',
       },
@@ -84,19 +90,13 @@ export const sweepMachine = sweepSetup.createMachine({
       on: {
         'mandate.changed': [
           {
-            guard: { type: 'isTermOver', params: ({ event }) => ({ mandate: event.mandate }) },
+            guard: { type: 'isTermOver', params: recordMandate.params },
             target: 'draining',
-            actions: [
-              { type: 'recordMandate', params: ({ event }) => ({ mandate: event.mandate }) },
-              { type: 'failSweep', params: { error: new FencedError() } },
-            ],
+            actions: [recordMandate, { type: 'failSweep', params: { error: new FencedError() } }],
           },
-          { actions: { type: 'recordMandate', params: ({ event }) => ({ mandate: event.mandate }) } },
+          { actions: recordMandate },
         ],
-        'sweep.cancel': [
-          { guard: isPresent, target: 'draining', actions: 'abortSweep' },
-          { actions: { type: 'cancelRequest', params: ({ event }) => ({ number: event.number }) } },
-        ],
+        'sweep.cancel': [{ guard: isPresent, target: 'draining', actions: 'abortSweep' }, { actions: cancelRequest }],
         stop: { target: 'stopping', actions: 'cutShort' },
       },
       initial: 'reading',
@@ -118,18 +118,18 @@ export const sweepMachine = sweepSetup.createMachine({
             },
             onError: [
               {
-                guard: { type: 'isRefused', params: ({ event }) => ({ error: event.error }) },
+                guard: { type: 'isRefused', params: failed },
                 target: '#sweep.draining',
-                actions: { type: 'suspendSweep', params: ({ event }) => ({ error: event.error }) },
+                actions: { type: 'suspendSweep', params: failed },
               },
               {
-                guard: { type: 'mayRetry', params: ({ event }) => ({ error: event.error }) },
+                guard: { type: 'mayRetry', params: failed },
                 target: 'backingOff',
-                actions: { type: 'countFailure', params: ({ event }) => ({ error: event.error }) },
+                actions: { type: 'countFailure', params: failed },
               },
               {
                 target: '#sweep.draining',
-                actions: { type: 'failSweep', params: ({ event }) => ({ error: event.error }) },
+                actions: { type: 'failSweep', params: failed },
               },
             ],
           },
@@ -153,11 +153,11 @@ export const sweepMachine = sweepSetup.createMachine({
             }),
             onDone: {
               target: 'assigning',
-              actions: { type: 'keepJudged', params: ({ event }) => ({ judged: event.output }) },
+              actions: { type: 'keepJudged', params: judged },
             },
             onError: {
               target: '#sweep.draining',
-              actions: { type: 'failSweep', params: ({ event }) => ({ error: event.error }) },
+              actions: { type: 'failSweep', params: failed },
             },
           },
           initial: 'thenAssign',
@@ -172,7 +172,7 @@ export const sweepMachine = sweepSetup.createMachine({
                 'sweep.cancel': { guard: isPresent },
                 'xstate.done.actor.judgePage': {
                   target: '#sweep.draining',
-                  actions: { type: 'countJudged', params: ({ event }) => ({ judged: event.output }) },
+                  actions: { type: 'countJudged', params: judged },
                 },
                 'xstate.error.actor.judgePage': '#sweep.draining',
               },

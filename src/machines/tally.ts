@@ -15,21 +15,21 @@ export interface Tally {
 
 export const emptyTally: Tally = { scanned: 0, verdicts: {}, reasons: {}, outcomes: {} };
 
-export const tallyOf = ({ verdict, reason, outcome }: JobOutcome, count = 1): Tally => ({
+/** What is counted of the outcome of a job. */
+export type CountedOutcome = Pick<JobOutcome, 'verdict' | 'reason' | 'outcome'>;
+
+/** The outcome of a job that was passed over: what its actor would have said. */
+export const screenedOutcome: CountedOutcome = { verdict: 'keep', reason: 'ongoing', outcome: 'kept' };
+
+export const tallyOf = ({ verdict, reason, outcome }: CountedOutcome, count = 1): Tally => ({
   scanned: count,
   verdicts: { [verdict]: count },
   reasons: { [reason]: count },
   outcomes: { [outcome]: count },
 });
 
-/** Jobs that were passed over count as kept: that is what their actors would have said. */
 export const tallyOfScreened = (count: number): Tally =>
-  count === 0
-    ? emptyTally
-    : {
-        ...{ scanned: count, screened: count },
-        ...{ verdicts: { keep: count }, reasons: { ongoing: count }, outcomes: { kept: count } },
-      };
+  count === 0 ? emptyTally : { ...tallyOf(screenedOutcome, count), screened: count };
 
 export const addTally = (a: Tally, b: Tally): Tally => ({
   scanned: a.scanned + b.scanned,

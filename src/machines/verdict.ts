@@ -72,14 +72,14 @@ export const rules: readonly Rule[] = [
       const ack = ackOf(facts);
       if (ack === undefined) return undefined;
       const revision = facts.revision ?? 0;
-      const newer = ack.revision > revision;
-      if (!newer && !(ack.revision === revision && rank(ack.status) > rank(statusOf(facts)))) return undefined;
+      const isNewer = ack.revision > revision;
+      if (!isNewer && !(ack.revision === revision && rank(ack.status) > rank(statusOf(facts)))) return undefined;
       return {
         verdict: 'reset',
         reason: 'behind',
         rule: 3,
         detail: `${ack.status} was acknowledged`,
-        target: newer ? { status: ack.status, revision: ack.revision } : { status: ack.status },
+        target: isNewer ? { status: ack.status, revision: ack.revision } : { status: ack.status },
       };
     },
   },
@@ -88,7 +88,7 @@ export const rules: readonly Rule[] = [
     question: 'Has it shown no sign of life for longer than its limit?',
     decide: (facts, policy) => {
       if (isClockAhead(facts, policy)) {
-        return { verdict: 'keep', reason: 'clock-ahead', rule: 4, detail: wordsOfAhead(facts, policy) };
+        return { verdict: 'keep', reason: 'clock-ahead', rule: 4, detail: aheadText(facts, policy) };
       }
       return looksHung(facts, policy) ? judgeHung(facts, policy) : undefined;
     },
@@ -142,17 +142,17 @@ export const explain = (facts: Facts, policy: Policy): { rule: Rule; judgement: 
 };
 
 /** Whether a job that can be judged has to show signs of life. */
-const isToShowLife = (facts: Facts): boolean => !isFinal(statusOf(facts)) && facts.kind !== 'Periodic';
+const mustShowLife = (facts: Facts): boolean => !isFinal(statusOf(facts)) && facts.kind !== 'Periodic';
 
-/** Whether a job that can be judged has been silent for longer than its limit. Whether it is hung, the evidence says. */
+/** Whether a job that can be judged has been silent for longer than its limit. The evidence says whether it is hung. */
 const looksHung = (facts: Facts, policy: Policy): boolean =>
-  isToShowLife(facts) &&
+  mustShowLife(facts) &&
   !isClockAhead(facts, policy) &&
   facts.readAt - lastSignOfLife(facts, policy) > policy.hungAfter(facts.name);
 
-/** Whether all that a job could show as a sign of life is too far ahead to be one. (A time of 0 is none: Go writes it so.) */
+/** Whether every sign of life of a job is too far ahead to count. (A time of 0 means none: that is how Go writes it.) */
 const isClockAhead = (facts: Facts, policy: Policy): boolean =>
-  isToShowLife(facts) && lastSignOfLife(facts, policy) <= 0 && timesAhead(facts, policy).length > 0;
+  mustShowLife(facts) && lastSignOfLife(facts, policy) <= 0 && timesAhead(facts, policy).length > 0;
 
 /** Whether the verdict needs evidence that is not there yet: the job looks hung, and no earlier rule decides. */
 export const needsEvidence = (facts: Facts, policy: Policy): boolean =>
@@ -164,7 +164,7 @@ export const needsEvidence = (facts: Facts, policy: Policy): boolean =>
 const judgeHung = (facts: Facts, policy: Policy): Judgement => {
   const silence = [
     `silent for ${facts.readAt - lastSignOfLife(facts, policy)} s, limit ${policy.hungAfter(facts.name)} s`,
-    ...(timesAhead(facts, policy).length > 0 ? [wordsOfAhead(facts, policy)] : []),
+    ...(timesAhead(facts, policy).length > 0 ? [aheadText(facts, policy)] : []),
   ].join('; ');
   const { evidence } = facts;
   const limit = policy.runLimit(facts.name);
@@ -172,7 +172,7 @@ const judgeHung = (facts: Facts, policy: Policy): Judgement => {
   if (evidence?.found === 'observed' && limit !== undefined && ranFor > limit) {
     return { verdict: 'fail', reason: 'hung', rule: 4, detail: `runs for ${ranFor} s, limit ${limit} s` };
   }
-  const detail = `${silence}; ${evidence === undefined ? 'not looked for' : wordsOf(evidence)}`;
+  const detail = `${silence}; ${evidence === undefined ? 'not looked for' : evidenceText(evidence)}`;
   switch (evidence?.found) {
     case 'left':
       // A rescue requeues the entry. A job that has not begun has lost nothing; of one that ran, this attempt is over.
@@ -192,7 +192,7 @@ const judgeHung = (facts: Facts, policy: Policy): Judgement => {
   }
 };
 
-const foundWords: Readonly<Record<Evidence['found'], string>> = {
+const foundTexts: Readonly<Record<Evidence['found'], string>> = {
   observed: 'a worker runs it',
   queue: 'in its queue',
   scheduled: 'in scheduled',
@@ -204,8 +204,8 @@ const foundWords: Readonly<Record<Evidence['found'], string>> = {
   nowhere: 'nowhere: in no queue, held by no pool, run by no worker',
   unreadable: 'a place where it may be cannot be read',
 };
-const wordsOf = ({ found, pool }: Evidence): string =>
-  pool === undefined ? foundWords[found] : `${foundWords[found]} (pool ${pool})`;
+const evidenceText = ({ found, pool }: Evidence): string =>
+  pool === undefined ? foundTexts[found] : `${foundTexts[found]} (pool ${pool})`;
 
 /**
  * The latest of the job's times that are signs of life, unix s; 0 where there is none. A run_at counts however far ahead it
@@ -227,7 +227,7 @@ const isAhead = (at: number, { readAt }: Facts, { clockTolerance }: Policy) => a
 const timesAhead = (facts: Facts, policy: Policy) =>
   clockTimes.filter((time) => isAhead(facts[time] ?? 0, facts, policy));
 
-const wordsOfAhead = (facts: Facts, policy: Policy): string =>
+const aheadText = (facts: Facts, policy: Policy): string =>
   timesAhead(facts, policy)
     .map((time) => `${time} is ${(facts[time] as number) - facts.readAt} s ahead of the clock of Redis`)
     .join(', ');

@@ -31,7 +31,7 @@ import { createReload } from './reload.ts';
  */
 export const createReaper = (options: ReaperOptions): Reaper => {
   const settings = readOptions(options);
-  const parts = createParts(settings, () => awakeAndSeen());
+  const parts = createParts(settings, () => wakeForInspector());
   const { calls, clock, inspection, passes, ports, reporting, schedule, supervision } = parts;
   const { delivery, lease } = ports;
   let isAwake = false;
@@ -39,7 +39,7 @@ export const createReaper = (options: ReaperOptions): Reaper => {
 
   const timeOfDayAt = (at: number | undefined) =>
     at === undefined ? undefined : Math.round(clock.now() + at - clock.monotonic());
-  const awake = () => {
+  const wake = () => {
     calls.check();
     if (isAwake) return;
     isAwake = true;
@@ -60,15 +60,15 @@ export const createReaper = (options: ReaperOptions): Reaper => {
     }),
   });
   /** Waits for the inspector, so that it shows a requested pass from its start. */
-  const awakeAndSeen = async () => {
-    awake();
+  const wakeForInspector = async () => {
+    wake();
     await inspection.settled();
-    awake();
+    wake();
   };
 
   const reaper = guarded(calls, {
     start() {
-      awake();
+      wake();
       schedule.start();
       const begin = () => {
         if (stopping === undefined && parts.isScheduling) supervision.schedule();
@@ -90,12 +90,12 @@ export const createReaper = (options: ReaperOptions): Reaper => {
     reload: createReload({ settings, calls, delivery, supervision }),
     [Symbol.asyncDispose]: () => reaper.stop(),
     ...{ ...parts.source, sweep: passes.sweep, rescue: passes.rescue },
-    ...urlsOf(settings, parts, awake),
+    ...urlsOf(settings, parts, wake),
     ...queriesOf(parts, settings),
     ...{ health: parts.health, metrics: parts.metrics.text, rescueProgress: parts.supervision.rescueProgress },
   });
   makeInspectable(reaper, () => {
-    awake();
+    wake();
     return inspected();
   });
   if (settings.signal !== undefined) stopOn(settings.signal, reaper);
@@ -106,14 +106,14 @@ export const createReaper = (options: ReaperOptions): Reaper => {
 const urlsOf = (
   settings: ReaperSettings,
   { inspection, http }: Pick<ReturnType<typeof createParts>, 'inspection' | 'http'>,
-  awake: () => void,
+  wake: () => void,
 ): Pick<Reaper, 'inspectorUrl' | 'httpUrl'> => ({
   async inspectorUrl() {
-    if (settings.inspect !== false) awake();
+    if (settings.inspect !== false) wake();
     return inspection.url();
   },
   async httpUrl() {
-    if (settings.http !== false) awake();
+    if (settings.http !== false) wake();
     return http.url();
   },
 });

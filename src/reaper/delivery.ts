@@ -85,20 +85,20 @@ export const createDelivery = (options: DeliveryOptions): Delivery => {
   });
   let isAwake = false;
   let isStopped = false;
-  const awake = () => {
+  const wake = () => {
     if (isAwake || isStopped) return;
     isAwake = true;
     supervision().start();
   };
   const quiet = () => {
-    awake();
+    wake();
     return supervision().hooksQuiet();
   };
 
   const named = createSendNamed({ records, limiter, clock, isStopped: () => isStopped, fault });
   const { sendNamed, ...sweeps } = createPassSending(named, quiet);
   const onDue = (endpoint: string) => {
-    awake();
+    wake();
     supervision().hookDue(endpoint);
   };
   const ofHooks = { records, sender, rewriteOrigins: settings.rewriteOrigins, clock, onDue };
@@ -111,7 +111,7 @@ export const createDelivery = (options: DeliveryOptions): Delivery => {
     dispatching: { slots: endpointSlots, perEndpoint: settings.concurrencyPerEndpoint, interval: pollInterval },
     watch() {
       sweeps.sendAll();
-      awake();
+      wake();
       supervision().watchHooks();
     },
     ...sweeps,

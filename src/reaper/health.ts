@@ -12,7 +12,8 @@ import type { Schedule } from './schedule.ts';
 export interface Health {
   /**
    * False if Redis cannot be used for 3 s, if an actor crashed too often and does not run, or if a scheduled pass is
-   * overdue by more than twice its interval. If the hosts share the schedule, the passes of all of them count, and a follower is healthy while another host is the leader.
+   * overdue by more than twice its interval. If the hosts share the schedule, the passes of all of them count, and a follower
+   * is healthy while another host is the leader.
    */
   readonly ok: boolean;
   /** What `/livez` says: false if an actor crashed too often. Restart the process then. */
@@ -29,7 +30,7 @@ export interface Health {
 }
 
 /** How long Redis may be away, in ms. A reconnect takes less. */
-const tooLong = 3_000;
+const maxOutage = 3_000;
 
 /** Collects what `healthOf` needs. Asks Redis nothing. */
 export const createHealth =
@@ -87,7 +88,7 @@ export const healthOf = ({
   sweep,
   rescue,
 }: {
-  /** By the monotonic clock in ms, as all times here: changes of the time of day make nothing late. */
+  /** By the monotonic clock in ms, as all times here: a change of the time of day makes nothing late. */
   now: number;
   /** Time of day, in ms. */
   timeOfDay: number;
@@ -109,14 +110,14 @@ export const healthOf = ({
   sweep: ScheduleSettings['sweep'];
   rescue: ScheduleSettings['rescue'];
 }): Health => {
-  /** From a time of Redis to the monotonic time here. A time ahead is ignored: the clock of Redis was set back since. */
-  const here = (time: number | undefined) => {
+  /** From a time of Redis to the monotonic time of this host. A time ahead is ignored: the clock of Redis was set back since. */
+  const toMonotonic = (time: number | undefined) => {
     if (time === undefined || shared === undefined) return undefined;
     const at = time - shared.clockOffset;
-    return at > now + unsharp ? undefined : Math.min(at, now);
+    return at > now + tolerance ? undefined : Math.min(at, now);
   };
-  const sweptAt = latest(lastSweepAt, here(shared?.progress.ended));
-  const rescuedAt = latest(lastRescueAt, here(shared?.progress.rescueEnded));
+  const sweptAt = latest(lastSweepAt, toMonotonic(shared?.progress.ended));
+  const rescuedAt = latest(lastRescueAt, toMonotonic(shared?.progress.rescueEnded));
   const shownAt = (time: number | undefined) =>
     time === undefined ? undefined : isoTime(Math.round(timeOfDay - now + time));
   const late = (what: string, last: number | undefined, first: number, interval: number) => {
@@ -125,35 +126,35 @@ export const healthOf = ({
     const due = (last === undefined ? startedAt + first : Math.max(last, startedAt)) + 2 * interval;
     return now > due ? [`${what} overdue by ${ageText(now - due)}`] : [];
   };
-  const faults = [
+  const overdue = [
     ...late('sweep', sweptAt, sweep.initialDelay, sweep.interval),
     ...late('rescue', rescuedAt, rescue.initialDelay, rescue.interval + rescue.grace),
   ];
   const crashed = failed.map(
     ({ child, error }) => `${child} crashed too often and does not run: ${error}; restart the process`,
   );
-  const cutOff = outage === undefined ? [] : [`Redis unavailable for ${ageText(outage.forMs)}: ${outage.error}`];
-  const asides = [
+  const unavailable = outage === undefined ? [] : [`Redis unavailable for ${ageText(outage.forMs)}: ${outage.error}`];
+  const suspensions = [
     ...(suspended.rescue === undefined ? [] : [`no pool is judged: ${suspended.rescue.message}`]),
     ...(suspended.sweep === undefined ? [] : [`sweeps are suspended: ${suspended.sweep.message}`]),
   ];
   const leader = shared?.leader;
-  const isWatching = leader !== undefined && !leader.isThisOne && now < leader.until - (shared?.clockOffset ?? 0);
+  const isFollowing = leader !== undefined && !leader.isThisOne && now < leader.until - (shared?.clockOffset ?? 0);
   const ok =
-    crashed.length === 0 && (faults.length === 0 || isWatching) && (outage === undefined || outage.forMs < tooLong);
+    crashed.length === 0 && (overdue.length === 0 || isFollowing) && (outage === undefined || outage.forMs < maxOutage);
   return {
     ok,
     isLive: crashed.length === 0,
-    isReady: ok && isConnected && asides.length === 0,
-    detail: [...crashed, ...cutOff, ...faults, ...asides].join('; ') || 'all passes are on time',
+    isReady: ok && isConnected && suspensions.length === 0,
+    detail: [...crashed, ...unavailable, ...overdue, ...suspensions].join('; ') || 'all passes are on time',
     suspended,
     lastSweepAt: shownAt(sweptAt),
     lastRescueAt: shownAt(rescuedAt),
   };
 };
 
-/** How inexact a time of Redis may be here, in ms: replies take time. */
-const unsharp = 10_000;
+/** How far ahead a time of Redis may be by the clock of this host, in ms: replies take time. */
+const tolerance = 10_000;
 
 const latest = (a: number | undefined, b: number | undefined) =>
   a === undefined || b === undefined ? (a ?? b) : Math.max(a, b);

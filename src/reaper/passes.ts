@@ -61,7 +61,7 @@ export const createPasses = ({
       if (scope === undefined && !plan) sendAll();
       const { summary, cause } = await run('sweep', sweeps, signal, {
         requestOf: (number) => ({ type: 'sweep.now', request: { number, plan, scope } }),
-        unbegun: () =>
+        notBegun: () =>
           sweepSummary({ number: scheduledPass, plan, scope, tally: emptyTally, ...abortedPass }, 0, () => noHooks),
       });
       // Bounded: hooks that others keep enqueuing must not hold up the caller.
@@ -79,7 +79,7 @@ export const createPasses = ({
       if (scope === undefined && !plan) sendAll();
       const ended = await run('rescue', rescues, signal, {
         requestOf: (number) => ({ type: 'rescue.now', request: { number, plan, grace, thorough: true, scope } }),
-        unbegun: () => rescueSummary({ ...emptyRescue({ number: scheduledPass, plan, scope }), ...abortedPass }, 0),
+        notBegun: () => rescueSummary({ ...emptyRescue({ number: scheduledPass, plan, scope }), ...abortedPass }, 0),
       });
       return completed('rescue', ended, signal);
     },
@@ -110,11 +110,11 @@ const createRun = (prepare: () => Promise<void>, send: (request: PassRequest) =>
     pass: Pass,
     callers: Callers<Summary>,
     signal: AbortSignal | undefined,
-    { requestOf, unbegun }: { requestOf: (number: number) => PassRequest; unbegun: () => Summary },
+    { requestOf, notBegun }: { requestOf: (number: number) => PassRequest; notBegun: () => Summary },
   ): Promise<EndedPass<Summary>> => {
-    if (signal?.aborted) throw new PassError(pass, unbegun(), { aborted: signal });
+    if (signal?.aborted) throw new PassError(pass, notBegun(), { aborted: signal });
     await prepare();
-    if (signal?.aborted) throw new PassError(pass, unbegun(), { aborted: signal });
+    if (signal?.aborted) throw new PassError(pass, notBegun(), { aborted: signal });
     const number = ++last;
     const cancel = () => send({ type: `${pass}.cancel`, number });
     signal?.addEventListener('abort', cancel, { once: true });

@@ -52,7 +52,8 @@ export interface Reaper extends EventSource {
   /** Starts the scheduled sweeps and rescue passes. */
   start(): void;
   /**
-   * Waits for running work to end, but no longer than `timeout` (default 30 s), then closes everything that the reaper opened. A client that the caller passed stays open. No timer or socket keeps the process alive afterwards.
+   * Waits for running work to end, but no longer than `timeout` (default 30 s), then closes everything that the reaper opened.
+   * A client that the caller passed stays open. No timer or socket keeps the process alive afterwards.
    *
    * Every call returns the same promise. A later call with a shorter `timeout` shortens the wait.
    *
@@ -82,8 +83,8 @@ export interface Reaper extends EventSource {
   /**
    * Sweeps all tracked jobs once. Resolves when every act has ended and every hook that was due has been attempted (it waits
    * for hooks no longer than four times `hooks.timeout`). With `plan` it judges and changes nothing. If Redis refuses
-   * writes, the sweep is suspended and `suspended` in the summary, a code and a message, says why. Aborting `signal` ends the sweep: no further act
-   * begins, and those that have begun are finished.
+   * writes, the sweep is suspended and `suspended` in the summary, a code and a message, says why. Aborting `signal` ends the
+   * sweep: no further act begins, and those that have begun are finished.
    *
    * `ids`, `types`, `verdicts` and `limit` restrict it: only such jobs are acted on, and at most that many. `acts` are those of a
    * plan, as the events `job` of the plan have them. These and no others are done, each only if the facts of the plan still give it;

@@ -5,7 +5,8 @@ import type { Delivery } from './delivery.ts';
 import type { Supervision } from './supervision.ts';
 
 /**
- * Changes options while the reaper runs. What uses one of these options reads it in `settings` at each use, so that is where they change.
+ * Changes options while the reaper runs. What uses one of these options reads it in `settings` at each use, so that is where
+ * they change.
  */
 export const createReload =
   ({

@@ -3,7 +3,7 @@
 import type { Locator } from 'playwright-core';
 import { describe, expect, test, vi } from 'vitest';
 import { charts } from '../../src/charts.ts';
-import { graphOf, nodesOf, transitionsOf } from '../../visualize/charts/graph.ts';
+import { nodesOf, transitionsOf } from '../../visualize/charts/graph.ts';
 import { partsOf } from '../../visualize/charts/parts.ts';
 import { seedVerdicts, useInspectorPage } from '../support/inspectorPage.ts';
 
@@ -15,7 +15,7 @@ describe('the charts', () => {
     for (const [name, machine] of Object.entries(charts)) {
       await page.getByRole('tab', { name, exact: true }).click();
       const { states, edges } = { states: new Set<string>(), edges: new Set<number>() };
-      for (const [i] of partsOf(graphOf(machine)).entries()) {
+      for (const [i] of partsOf(machine).entries()) {
         const svg = page.locator(`[data-chart="${name}"] svg`).nth(i);
         await svg.waitFor();
         const { shown, lists } = await svg.evaluate((root) => ({

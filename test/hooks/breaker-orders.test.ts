@@ -1,22 +1,14 @@
-import type { Redis } from 'ioredis';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { beforeAll, expect, test } from 'vitest';
 import { everySchedule } from '../support/everySchedule.ts';
-import { type RedisServer, startRedis } from '../support/redisServer.ts';
+import { redisFixture } from '../support/fixture.ts';
 import { base, claimFor, keys, origin, replies } from './hookValues.ts';
-import { createWorld, loadScripts, type World } from './hookWorld.ts';
+import { createWorld, loadScripts } from './hookWorld.ts';
 
 // The breaker of an endpoint, which all hosts share, in every order that Redis can see.
 
-let server: RedisServer;
-let redis: Redis;
-let world: World;
-beforeAll(async () => {
-  server = await startRedis();
-  redis = server.client;
-  await loadScripts(redis);
-  world = createWorld(redis);
-});
-afterAll(() => server.stop());
+const { redis } = await redisFixture();
+const world = createWorld(redis);
+beforeAll(() => loadScripts(redis));
 
 /** Jobs that wait for an endpoint which has failed so often, the last time at `at`. */
 const failing = async (jobs: number, failures: number, at: number) => {

@@ -1,5 +1,5 @@
 /** The text of a check-in is POSTed once, whichever host sends it and whatever happens in between. */
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import type { HttpReply } from '../../src/io/hooks/http/reply.ts';
 import { createHookRecords, type HookRecords } from '../../src/io/hooks/records.ts';
 import type { HookOutcome } from '../../src/io/hooks/results.ts';
@@ -7,20 +7,11 @@ import { createSender } from '../../src/io/hooks/sender.ts';
 import { keysOf } from '../../src/io/redis/keys.ts';
 import { createScripts } from '../../src/io/redis/scripts.ts';
 import { createTestClock } from '../support/clock.ts';
-import { type HookEndpoint, startHookEndpoint } from '../support/hookEndpoint.ts';
+import { hookEndpointFixture, redisFixture } from '../support/fixture.ts';
 import { seedJob } from '../support/jobs.ts';
-import { trackOpened } from '../support/reapers.ts';
-import { type RedisServer, startRedis } from '../support/redisServer.ts';
 
-let server: RedisServer;
-let hookEndpoint: HookEndpoint;
-const opened = trackOpened();
-beforeAll(async () => {
-  [server, hookEndpoint] = await Promise.all([startRedis(), startHookEndpoint()]);
-});
-afterAll(() => Promise.all([server.stop(), hookEndpoint.stop()]));
-beforeEach(() => server.client.flushall());
-afterEach(() => opened.close());
+const { server, opened } = await redisFixture();
+const hookEndpoint = await hookEndpointFixture();
 
 const until = (isSo: () => unknown) => vi.waitUntil(isSo, { timeout: 20_000, interval: 5 });
 const keys = keysOf('t');

@@ -6,7 +6,7 @@ import { syncBuiltinESMExports } from 'node:module';
 import net from 'node:net';
 import { createInterface } from 'node:readline';
 import { pino } from 'pino';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { createActor, waitFor } from 'xstate';
 import { createEndpointActors } from '../../src/actors/endpointActors.ts';
 import type { BackgroundError, HookOutcome, ReaperOptions } from '../../src/index.ts';
@@ -17,28 +17,19 @@ import { hostErrorOf } from '../../src/io/hooks/http/hostError.ts';
 import type { InFlightLimiter } from '../../src/io/hooks/inFlightLimiter.ts';
 import type { HookRecords } from '../../src/io/hooks/records.ts';
 import { createTestClock, type TestClock } from '../support/clock.ts';
-import { type HookEndpoint, startHookEndpoint } from '../support/hookEndpoint.ts';
+import { hookEndpointFixture, redisFixture } from '../support/fixture.ts';
+import { startHookEndpoint } from '../support/hookEndpoint.ts';
 import { seedJob } from '../support/jobs.ts';
-import { trackOpened } from '../support/reapers.ts';
-import { type RedisServer, startRedis } from '../support/redisServer.ts';
 
-let server: RedisServer;
-let hookEndpoint: HookEndpoint;
-const opened = trackOpened();
-beforeAll(async () => {
-  [server, hookEndpoint] = await Promise.all([startRedis(), startHookEndpoint()]);
-});
-afterAll(() => Promise.all([server.stop(), hookEndpoint.stop()]));
+const { server, opened } = await redisFixture();
+const hookEndpoint = await hookEndpointFixture();
 
 const { lookup } = dns;
 const { connect } = net;
-beforeEach(async () => {
-  await server.client.flushall();
-  hookEndpoint.hooks.length = 0;
+beforeEach(() => {
   hookEndpoint.answer = undefined;
 });
-afterEach(async () => {
-  await opened.close();
+afterEach(() => {
   [dns.lookup, net.connect] = [lookup, connect];
   syncBuiltinESMExports();
 });

@@ -1,24 +1,16 @@
-import type { Redis } from 'ioredis';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { beforeAll, expect, test } from 'vitest';
 import type { HttpReply } from '../../src/io/hooks/http/reply.ts';
 import { type Command, everySchedule } from '../support/everySchedule.ts';
-import { type RedisServer, startRedis } from '../support/redisServer.ts';
+import { redisFixture } from '../support/fixture.ts';
 import { base, claimFor, deadline, elsewhere, keys, origin, replies } from './hookValues.ts';
-import { createWorld, loadScripts, type World } from './hookWorld.ts';
+import { createWorld, loadScripts } from './hookWorld.ts';
 
 // The scripts of the durable hooks, by the real code on a real Redis, one command at a time: every order that Redis can
 // see, and each actor dying before each of its commands. `hookWorld.ts` looks at the invariants after every command.
 
-let server: RedisServer;
-let redis: Redis;
-let world: World;
-beforeAll(async () => {
-  server = await startRedis();
-  redis = server.client;
-  await loadScripts(redis);
-  world = createWorld(redis);
-});
-afterAll(() => server.stop());
+const { redis } = await redisFixture();
+const world = createWorld(redis);
+beforeAll(() => loadScripts(redis));
 
 /** Later than any back-off, claim or probe of these tests, in ms after `base`. */
 const later = 7_200_000;

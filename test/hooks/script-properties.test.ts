@@ -1,24 +1,23 @@
 import fc from 'fast-check';
-import type { Redis } from 'ioredis';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import type { Clock } from '../../src/io/clock.ts';
 import type { AttemptRecord } from '../../src/io/hooks/attempts.ts';
 import type { ClaimedHook } from '../../src/io/hooks/claims.ts';
 import { createHookRecords } from '../../src/io/hooks/records.ts';
-import { createScripts } from '../../src/io/redis/scripts.ts';
-import { type RedisServer, startRedis } from '../support/redisServer.ts';
+import { redisFixture } from '../support/fixture.ts';
 import { base, claimFor, deadline, keys, origin, settings } from './hookValues.ts';
 
 // The scripts of the durable hooks against small models: random sequences of what hosts, workers, sweeps and people do, and
 // after each step Redis must hold what the model says.
 
-let server: RedisServer;
-let redis: Redis;
-beforeAll(async () => {
-  server = await startRedis();
-  redis = server.client;
+const { redis, connection, scripts } = await redisFixture();
+
+/** A clock of which only the time is set. */
+const clockAt = (now: () => number): Clock => ({
+  now,
+  setTimeout,
+  clearTimeout: (timer) => clearTimeout(timer as number),
 });
-afterAll(() => server.stop());
 
 const ids = ['x', 'y'] as const;
 type Id = (typeof ids)[number];
@@ -71,13 +70,7 @@ test('random sequences of claims, answers, changes, sweeps and requests leave th
     fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 30 }), async (steps) => {
       await redis.flushall();
       let time = 0;
-      const clock: Clock = {
-        now: () => base + time,
-        setTimeout,
-        clearTimeout: (timer) => clearTimeout(timer as number),
-      };
-      const connection = { redis, description: '', epoch: () => 1, close: async () => undefined };
-      const scripts = createScripts(redis);
+      const clock = clockAt(() => base + time);
       // No breaker here: it has a model of its own.
       const loose = { ...settings, breakAfter: 1_000_000 };
       const records = createHookRecords({ connection, keys, scripts, settings: loose, clock });
@@ -320,13 +313,8 @@ test('random sequences of claims and answers open and close the circuit as a sma
     fc.asyncProperty(fc.array(turn, { minLength: 10, maxLength: 40 }), async (turns) => {
       await redis.flushall();
       let time = 0;
-      const clock: Clock = {
-        now: () => base + time,
-        setTimeout,
-        clearTimeout: (timer) => clearTimeout(timer as number),
-      };
-      const connection = { redis, description: '', epoch: () => 1, close: async () => undefined };
-      const records = createHookRecords({ connection, keys, scripts: createScripts(redis), settings, clock });
+      const clock = clockAt(() => base + time);
+      const records = createHookRecords({ connection, keys, scripts, settings, clock });
       const jobs = Array.from({ length: 300 }, (_, i) => `j${i}`);
       for (const one of jobs) await redis.hset(keys.stats(one), { id: one, status: 'Running', revision: 1 });
       await records.enqueue(jobs.map((one) => ({ id: one, state: 'Running:1', endpoint: origin })));

@@ -2,7 +2,18 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { FencedError } from '../../src/machines/lease.ts';
 import { PermanentError } from '../../src/machines/permanent.ts';
 import { faultOf } from '../../src/machines/types/reports.ts';
-import { fenceOf, found, ours, recounted, requeued, rescued, rescueNow, suspectOf, theirs } from '../support/passes.ts';
+import {
+  cancelRescue,
+  fenceOf,
+  found,
+  ours,
+  recounted,
+  requeued,
+  rescued,
+  rescueNow,
+  suspectOf,
+  theirs,
+} from '../support/passes.ts';
 import { createCoverage } from '../support/paths.ts';
 import { answerPass, rescueTree, type Tree, treeStarts } from '../support/tree.ts';
 
@@ -358,42 +369,41 @@ test('actors of passes get the ids of those that are complete, however many pass
   expect(it.rescue().passes).toHaveLength(1);
 });
 
-const cancel = (number: number) => ({ type: 'rescue.cancel' as const, number });
 const aborted = { error: 'aborted by the caller', isAborted: true };
 
 describe('a pass that its caller aborts', () => {
   const orphan = lost('j1');
   const steps: Record<string, (it: Tree) => Promise<void>> = {
     'while it looks for pools': async (it) => {
-      await it.send(cancel(1));
+      await it.send(cancelRescue(1));
       expect(it.value().rescue).toEqual({ finding: { reading: 'thenEnd' } });
       await it.answer('find', found('p1'));
     },
     'while a look fails': async (it) => {
-      await it.send(cancel(1));
+      await it.send(cancelRescue(1));
       await it.fail('find');
     },
     'while it waits for the next look': async (it) => {
       await it.fail('find');
-      await it.send(cancel(2));
+      await it.send(cancelRescue(2));
       expect(it.value().rescue).toEqual({ finding: 'backingOff' });
-      await it.send(cancel(1));
+      await it.send(cancelRescue(1));
     },
     'while it rebuilds counters': async (it) => {
       await it.answer('find', found('p1'));
-      await it.send(cancel(1));
+      await it.send(cancelRescue(1));
       expect([it.waiting(), it.value().rescue]).toEqual([[], { recounting: 'thenEnd' }]);
       await it.answer('recount', recounted);
     },
     'while the rebuild of counters fails': async (it) => {
       await it.answer('find', found('p1'));
-      await it.send(cancel(1));
+      await it.send(cancelRescue(1));
       await it.fail('recount');
     },
     'while it requeues orphaned entries': async (it) => {
       await it.answer('find', found('p1'));
       await it.answer('recount', recounted);
-      await it.send(cancel(1));
+      await it.send(cancelRescue(1));
       await it.answer('requeueOrphans', requeued({ orphaned: [orphan], dueInMs: 30_000 }));
       expect(it.of('orphan')).toMatchObject([{ entry: { id: 'j1' } }]);
     },
@@ -401,14 +411,14 @@ describe('a pass that its caller aborts', () => {
       await it.answer('find', found('p1'));
       await it.answer('recount', recounted);
       await it.answer('requeueOrphans', requeued({ dueInMs: 30_000 }));
-      await it.send(cancel(2));
+      await it.send(cancelRescue(2));
       expect(it.value().rescue).toEqual({ requeuingOrphans: 'awaitingSecondTry' });
-      await it.send(cancel(1));
+      await it.send(cancelRescue(1));
     },
     'while it awaits its pools': async (it) => {
       await answerPass(it, found('p1'));
       expect(it.of('rescue.ended')).toEqual([]);
-      await it.send(cancel(1));
+      await it.send(cancelRescue(1));
     },
   };
 
@@ -427,7 +437,7 @@ describe('a pass that its caller aborts', () => {
     const it = start();
     await it.send(rescueNow(1));
     await it.send(rescueNow(2));
-    await it.send(cancel(2));
+    await it.send(cancelRescue(2));
     expect(it.of('rescue.ended')).toMatchObject([{ result: { number: 2, ...aborted } }]);
     await answerPass(it, found());
     expect([it.value().rescue, it.of('rescue.started').length]).toEqual(['idle', 1]);

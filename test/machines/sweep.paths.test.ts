@@ -15,6 +15,12 @@ const { start, startLeader, stopWhile } = treeStarts(coverage.inspect);
 const hour = 3_600_000;
 const renewal = 3_000;
 const leaseLost = expect.stringContaining('lease lost');
+/** Why Redis refuses writes, and the end of a job whose act it refused. */
+const readOnly = { code: 'redis-read-only', message: 'Redis is a replica' } as const;
+const refused = {
+  ...freed,
+  outcome: { ...outcome, outcome: 'abandoned', isRefused: true, error: readOnly.message, code: readOnly.code },
+} as const;
 
 test('the next page is read when every job of this page has a lane, and the sweep ends when every lane is idle', async () => {
   const it = start();
@@ -72,10 +78,8 @@ test('fault 119: a sweep that Redis refuses to begin is suspended, and the next 
   const it = start();
   await it.send(sweepNow(1));
   await it.send(sweepNow(2));
-  await it.fail('readPage', new RefusedError('redis-read-only', 'Redis is a replica'));
-  expect(it.of('sweep.ended')).toMatchObject([
-    { result: { number: 1, suspended: { code: 'redis-read-only', message: 'Redis is a replica' } } },
-  ]);
+  await it.fail('readPage', new RefusedError(readOnly.code, readOnly.message));
+  expect(it.of('sweep.ended')).toMatchObject([{ result: { number: 1, suspended: readOnly } }]);
   expect(it.of('sweep.ended')[0]?.result).not.toHaveProperty('error');
   await it.answer('readPage', page(true));
   await it.answer('judgePage', acting());
@@ -88,16 +92,7 @@ test('fault 119: a sweep with a refused act assigns no more jobs, and ends when 
   await it.send(sweepNow(1));
   await it.answer('readPage', page(false, jobFor('fail'), jobFor('fail'), jobFor('fail')));
   await it.answer('judgePage', acting(jobFor('fail'), jobFor('fail'), jobFor('fail')));
-  await it.sendToSweep({
-    ...freed,
-    outcome: {
-      ...outcome,
-      outcome: 'abandoned',
-      isRefused: true,
-      error: 'Redis is a replica',
-      code: 'redis-read-only',
-    },
-  });
+  await it.sendToSweep(refused);
   expect([it.value().sweep, it.sweep().acting]).toEqual(['draining', []]);
   await it.sendToSweep({
     ...freed,
@@ -107,7 +102,7 @@ test('fault 119: a sweep with a refused act assigns no more jobs, and ends when 
   expect(it.of('sweep.ended')).toMatchObject([
     {
       result: {
-        suspended: { code: 'redis-read-only', message: 'Redis is a replica' },
+        suspended: readOnly,
         tally: { scanned: 2, outcomes: { abandoned: 2 } },
       },
     },
@@ -212,10 +207,8 @@ test('fault 119: a suspended scheduled sweep is tried again an interval later, a
       await it.answer('readPage', page(true));
       await it.answer('judgePage', acting());
     }
-    await it.fail(isAtEnd ? 'completePass' : 'readPage', new RefusedError('redis-read-only', 'Redis is a replica'));
-    expect(it.of('sweep.ended')).toMatchObject([
-      { result: { suspended: { code: 'redis-read-only', message: 'Redis is a replica' } } },
-    ]);
+    await it.fail(isAtEnd ? 'completePass' : 'readPage', new RefusedError(readOnly.code, readOnly.message));
+    expect(it.of('sweep.ended')).toMatchObject([{ result: { suspended: readOnly } }]);
     expect([it.value().sweep, it.sweep().failedIn]).toEqual(['waiting', fenceOf(1)]);
   }
 });
@@ -225,20 +218,9 @@ test('fault 119: a sweep that was suspended while it drained is not recorded as 
   await it.tick(hour);
   await it.answer('readPage', page(true, jobFor('fail')));
   await it.answer('judgePage', acting(jobFor('fail')));
-  await it.sendToSweep({
-    ...freed,
-    outcome: {
-      ...outcome,
-      outcome: 'abandoned',
-      isRefused: true,
-      error: 'Redis is a replica',
-      code: 'redis-read-only',
-    },
-  });
+  await it.sendToSweep(refused);
   expect(it.value().sweep).toBe('waiting');
-  expect(it.of('sweep.ended')).toMatchObject([
-    { result: { suspended: { code: 'redis-read-only', message: 'Redis is a replica' } } },
-  ]);
+  expect(it.of('sweep.ended')).toMatchObject([{ result: { suspended: readOnly } }]);
 });
 
 test('a page of a lost lease is not read again', async () => {

@@ -1,19 +1,11 @@
 /** A pool that was declared dead and has a heartbeat again is counted once, by one of the hosts. */
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import type { Reaper } from '../../src/index.ts';
+import { redisFixture } from '../support/fixture.ts';
 import { second } from '../support/jobs.ts';
 import { seedPool } from '../support/pools.ts';
-import { trackOpened } from '../support/reapers.ts';
-import { type RedisServer, startRedis } from '../support/redisServer.ts';
 
-let server: RedisServer;
-const opened = trackOpened();
-beforeAll(async () => {
-  server = await startRedis();
-});
-beforeEach(() => server.client.flushall());
-afterEach(() => opened.close());
-afterAll(() => server.stop());
+const { server, opened } = await redisFixture();
 
 const create = () => opened.create({ redis: server.url });
 const falseDeathsOf = async (reaper: Reaper): Promise<number> =>

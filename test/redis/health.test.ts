@@ -1,26 +1,19 @@
 /** Fault 112: the time of day may jump. What is late, how long something took and when the next pass comes may not. */
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
 import { SimulatedClock } from 'xstate';
 import type { Clock, ReaperOptions } from '../../src/index.ts';
 import { readOptions } from '../../src/options.ts';
 import { healthOf } from '../../src/reaper/health.ts';
 import { waitFor } from '../../src/reaper/schedule.ts';
 import { createRunningClock } from '../support/clock.ts';
-import { trackOpened } from '../support/reapers.ts';
-import { type RedisServer, startRedis } from '../support/redisServer.ts';
+import { redisFixture } from '../support/fixture.ts';
+import { startRedis } from '../support/redisServer.ts';
 
 const hour = 3_600_000;
-let server: RedisServer;
-const opened = trackOpened();
-beforeAll(async () => {
-  server = await startRedis();
-});
-beforeEach(() => server.client.flushall());
-afterEach(async () => {
+const { server, opened } = await redisFixture();
+afterEach(() => {
   vi.restoreAllMocks();
-  await opened.close();
 });
-afterAll(() => server.stop());
 
 /** A clock whose time of day jumps when the test says so; the rest passes when the test says so. */
 const createJumpingClock = () => {

@@ -1,6 +1,6 @@
 /** Fault 143: every number that is accepted works at its largest; no timer, time or size of anything overflows. */
 import { Redis } from 'ioredis';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, onTestFinished, test, vi } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { z } from 'zod';
 import { createReaper, OptionsError, type Reaper, type ReaperOptions } from '../../src/index.ts';
 import { longestTimer } from '../../src/io/clock.ts';
@@ -8,20 +8,11 @@ import { describeOptions } from '../../src/options/describe.ts';
 import { optionsSchema } from '../../src/options/schema.ts';
 import { longestSpan } from '../../src/options/values.ts';
 import { callCli, launchCli, watchCli } from '../support/cli.ts';
-import { type HookEndpoint, startHookEndpoint } from '../support/hookEndpoint.ts';
+import { hookEndpointFixture, redisFixture } from '../support/fixture.ts';
 import { second, seedJob } from '../support/jobs.ts';
-import { trackOpened } from '../support/reapers.ts';
-import { type RedisServer, startRedis } from '../support/redisServer.ts';
 
-let server: RedisServer;
-let hookEndpoint: HookEndpoint;
-const opened = trackOpened();
-beforeAll(async () => {
-  [server, hookEndpoint] = await Promise.all([startRedis(), startHookEndpoint()]);
-});
-afterAll(() => Promise.all([server.stop(), hookEndpoint.stop()]));
-beforeEach(() => server.client.flushall());
-afterEach(() => opened.close());
+const { server, opened } = await redisFixture();
+const hookEndpoint = await hookEndpointFixture();
 
 interface Shape {
   readonly type?: string;

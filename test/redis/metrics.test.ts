@@ -1,29 +1,17 @@
 /** What a scrape shows, and what it asks of Redis. */
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
+import { beforeEach, expect, test, vi } from 'vitest';
 import type { Reaper, ReaperOptions } from '../../src/index.ts';
 import { createTestClock } from '../support/clock.ts';
-import { type HookEndpoint, startHookEndpoint } from '../support/hookEndpoint.ts';
+import { hookEndpointFixture, redisFixture } from '../support/fixture.ts';
 import { second } from '../support/jobs.ts';
 import { entryOf, seedPool } from '../support/pools.ts';
-import { trackOpened } from '../support/reapers.ts';
-import { type RedisServer, startRedis } from '../support/redisServer.ts';
+import { startRedis } from '../support/redisServer.ts';
 import { namespace, runSurface, surfaceOptions } from '../support/surface.ts';
 
-let server: RedisServer;
-let hookEndpoint: HookEndpoint;
-const opened = trackOpened();
-beforeAll(async () => {
-  server = await startRedis();
-  hookEndpoint = await startHookEndpoint();
-});
+const { server, opened } = await redisFixture();
+const hookEndpoint = await hookEndpointFixture();
 beforeEach(async () => {
-  await server.client.flushall();
   await server.client.config('RESETSTAT');
-});
-afterEach(() => opened.close());
-afterAll(async () => {
-  await hookEndpoint.stop();
-  await server.stop();
 });
 
 const create = (options: Partial<ReaperOptions> = {}) => opened.create({ redis: server.url, ...options });

@@ -1,22 +1,13 @@
 /** What health and the summary of a sweep report of one pass after another. */
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { afterEach, expect, test } from 'vitest';
 import type { HookOutcome, Suspension } from '../../src/index.ts';
 import { createTestClock } from '../support/clock.ts';
-import { type HookEndpoint, startHookEndpoint } from '../support/hookEndpoint.ts';
+import { hookEndpointFixture, redisFixture } from '../support/fixture.ts';
 import { seedJob } from '../support/jobs.ts';
-import { trackOpened } from '../support/reapers.ts';
-import { type RedisServer, startRedis } from '../support/redisServer.ts';
 
-let server: RedisServer;
-let hookEndpoint: HookEndpoint;
-const opened = trackOpened();
-beforeAll(async () => {
-  [server, hookEndpoint] = await Promise.all([startRedis(), startHookEndpoint()]);
-});
-afterAll(() => Promise.all([server.stop(), hookEndpoint.stop()]));
-beforeEach(() => server.client.flushall());
-afterEach(async () => {
-  await opened.close();
+const { server, opened } = await redisFixture();
+const hookEndpoint = await hookEndpointFixture();
+afterEach(() => {
   hookEndpoint.answer = undefined;
 });
 

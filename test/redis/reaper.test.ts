@@ -1,19 +1,14 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { SimulatedClock } from 'xstate';
 import { createReaper, OptionsError, PassError, type ReaperOptions, type SweepSummary } from '../../src/index.ts';
 import { parseRedisUrl } from '../../src/io/redis/url.ts';
 import { createRunningClock } from '../support/clock.ts';
+import { redisFixture } from '../support/fixture.ts';
 import { builtOf } from '../support/programs.ts';
-import { type RedisServer, startRedis } from '../support/redisServer.ts';
 
-let server: RedisServer;
-beforeAll(async () => {
-  server = await startRedis();
-});
-afterAll(() => server.stop());
-beforeEach(() => server.client.flushall());
+const { server } = await redisFixture();
 
 const seedOrphan = (...ids: string[]) =>
   server.client.hset('t:job_track:inprogress', Object.fromEntries(ids.map((id) => [id, 2])));

@@ -1,3 +1,4 @@
+import { vi } from 'vitest';
 import { SimulatedClock } from 'xstate';
 import type { Clock } from '../../src/index.ts';
 import { waitLimit } from './waitLimit.ts';
@@ -52,4 +53,10 @@ export const createRunningClock = (): Clock & { putAhead(ms: number): void } => 
       ahead += ms;
     },
   };
+};
+
+/** Counts the timers that are set on a clock from now on. What it returns says how many of them had this length, in ms. */
+export const countTimers = (clock: Pick<Clock, 'setTimeout'>): ((length: number, tolerance?: number) => number) => {
+  const set = vi.spyOn(clock, 'setTimeout');
+  return (length, tolerance = 0) => set.mock.calls.filter(([, ms]) => Math.abs(ms - length) <= tolerance).length;
 };

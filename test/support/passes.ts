@@ -26,6 +26,7 @@ export const rescueNow = (number: number, more: { plan?: boolean; grace?: number
   type: 'rescue.now' as const,
   request: { number, plan: more.plan === true, grace: more.grace, thorough: true },
 });
+export const cancelRescue = (number: number) => ({ type: 'rescue.cancel' as const, number });
 
 export const fenceOf = (number: number) => ({ lease: 't:reaper:lease', token: String(number) });
 /** This host leads. */

@@ -18,6 +18,14 @@ export const redisVersion = output.startsWith('Valkey') ? '7.2' : (/v=(\d+\.\d+)
  */
 export const hasFineRights = Number.parseFloat(redisVersion) >= 7;
 
+/** Sends SIGKILL, and waits for the end of the process. */
+export const killProcess = async (child: ChildProcess): Promise<void> => {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const exited = once(child, 'exit');
+  child.kill('SIGKILL');
+  await exited;
+};
+
 /** A real redis-server for one test file, on a free port of loopback. It can be killed and restarted. */
 export interface RedisServer {
   readonly port: number;
@@ -76,12 +84,7 @@ export const startRedis = async (...args: string[]): Promise<RedisServer> => {
   }
   const client = new Redis({ port, host: '127.0.0.1', maxRetriesPerRequest: null, retryStrategy: () => 20 });
   client.on('error', () => undefined);
-  const kill = async () => {
-    if (child.exitCode !== null || child.signalCode !== null) return;
-    const exited = once(child, 'exit');
-    child.kill('SIGKILL');
-    await exited;
-  };
+  const kill = () => killProcess(child);
   return {
     port,
     url: `redis://127.0.0.1:${port}`,

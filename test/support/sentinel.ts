@@ -1,10 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
-import { freePort, redisServer } from './redisServer.ts';
+import { freePort, killProcess, redisServer } from './redisServer.ts';
 
 /** A real sentinel for one test file. It watches one master. */
 export interface Sentinel {
@@ -50,12 +49,7 @@ export const startSentinel = async (
     ...(password === undefined ? {} : { password }),
   });
   client.on('error', () => undefined);
-  const kill = async () => {
-    if (child.exitCode !== null || child.signalCode !== null) return;
-    const exited = once(child, 'exit');
-    child.kill('SIGKILL');
-    await exited;
-  };
+  const kill = () => killProcess(child);
   return {
     port,
     client,

@@ -170,7 +170,7 @@ export const startTree = ({ machine = supervisorTree, inspect, ...input }: TreeI
 export type Tree = ReturnType<typeof startTree>;
 
 /** Ways to start a tree, each followed by `inspect`. */
-export const treeStarts = (inspect: TreeInput['inspect']) => {
+export const treeStarts = (inspect?: TreeInput['inspect']) => {
   const start = (input: TreeInput = {}) => startTree({ ...input, ...(inspect && { inspect }) });
   return {
     start,

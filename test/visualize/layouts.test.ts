@@ -94,7 +94,7 @@ describe('a machine of more than twelve states', () => {
       ...Object.fromEntries(Array.from({ length: 9 }, (_, i) => [`other ${i}`, {}])),
     },
   });
-  const [overview, detail, ...rest] = partsOf(graphOf(large));
+  const [overview, detail, ...rest] = partsOf(large);
   const ends = (part: typeof overview) =>
     part?.edges.map(({ from, to = 'stays', label }) => `${from} → ${to}: ${label}`).sort();
 
@@ -139,7 +139,7 @@ describe('a machine of more than twelve states', () => {
   });
 
   test('without compound states is one chart', () => {
-    expect(partsOf(graphOf(createMachine({ id: 'flat', ...chain(20) })))).toHaveLength(1);
+    expect(partsOf(createMachine({ id: 'flat', ...chain(20) }))).toHaveLength(1);
   });
 });
 

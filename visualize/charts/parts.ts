@@ -1,5 +1,6 @@
 /** A large machine is drawn in parts, so that each of them is readable at full size. */
-import type { ChartEdge, ChartGraph, ChartNode } from './graph.ts';
+import type { AnyStateMachine } from 'xstate';
+import { type ChartEdge, type ChartGraph, type ChartNode, graphOf } from './graph.ts';
 
 /** A machine with more states is drawn in parts, if it has compound states. */
 const maxStates = 12;
@@ -8,7 +9,8 @@ const maxStates = 12;
  * The charts in which a machine is drawn. A large machine has an overview, in which the outermost compound states are
  * collapsed, and one chart for each of these states. Each state and each transition is in at least one of them.
  */
-export const partsOf = (graph: ChartGraph): ChartGraph[] => {
+export const partsOf = (machine: AnyStateMachine): ChartGraph[] => {
+  const graph = graphOf(machine);
   const [root] = graph.nodes;
   if (root === undefined || root.kind !== 'compound' || graph.nodes.length <= maxStates) return [graph];
   const compound = graph.nodes.filter(({ parent, kind }) => parent === root.id && kind === 'compound');

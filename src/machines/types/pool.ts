@@ -14,7 +14,7 @@ export interface Suspect {
   readonly disruptions: number;
   /** What Redis holds of it besides its entries. It is removed with the pool. */
   readonly traces?: PoolTraces;
-  /** When it was seen like that, in monotonic ms: its grace counts from then. */
+  /** When it was seen in that state, in monotonic ms: its grace counts from then. */
   readonly at: number;
   /** Whether one of its in-progress lists held an entry then. Such a pool is rescued before others. */
   readonly holdsEntries?: boolean;

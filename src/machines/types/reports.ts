@@ -68,7 +68,7 @@ export interface Reported {
 /** The leader's message to the supervisor, which passes it on to the sweep and the rescue. */
 export interface MandateChanged {
   readonly type: 'mandate.changed';
-  /** Undefined: scheduled passes are not this host's any more. */
+  /** Undefined: this host no longer runs the scheduled passes. */
   readonly mandate: Mandate | undefined;
 }
 

@@ -1,3 +1,4 @@
+import { screenedOutcome } from '../../machines/tally.ts';
 import { actingVerdicts } from '../../machines/types/scope.ts';
 import type { EventSource, ReaperEvents } from '../events.ts';
 import type { SweepSummary } from '../summaries.ts';
@@ -32,7 +33,8 @@ export const createCounting = (
     if (verdict !== 'keep' || outcome !== 'kept') acts.add(1, verdict, isRefused ? 'refused' : outcome);
   });
   on('screened', ({ types }) => {
-    for (const [type, count] of Object.entries(types)) judged.add(count, 'keep', 'ongoing', typeOf(type));
+    const { verdict, reason } = screenedOutcome;
+    for (const [type, count] of Object.entries(types)) judged.add(count, verdict, reason, typeOf(type));
   });
   on('hook', ({ outcome, endpoint, hostError }) => {
     metrics.hookAttempts.inc({

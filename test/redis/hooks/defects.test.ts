@@ -2,39 +2,21 @@
  * Upstream's faults in hooks and in a Redis that fails, by their numbers. Each test runs upstream's rule on a state and
  * shows the fault, then ours on the same state and shows that it is absent.
  */
-import type { Redis } from 'ioredis';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
+import { beforeEach, expect, test, vi } from 'vitest';
 import { SimulatedClock } from 'xstate';
 import type { HookOutcome, Reaper, ReaperOptions } from '../../../src/index.ts';
 import { createTestClock } from '../../support/clock.ts';
-import { type HookEndpoint, startHookEndpoint } from '../../support/hookEndpoint.ts';
+import { hookEndpointFixture, redisFixture } from '../../support/fixture.ts';
 import { ackText, intercept, isCallOf, seedJob } from '../../support/jobs.ts';
-import { trackOpened } from '../../support/reapers.ts';
-import { type RedisServer, startRedis } from '../../support/redisServer.ts';
 import { createUpstream } from '../../support/upstream.ts';
 
-let server: RedisServer;
-let hookEndpoint: HookEndpoint;
-let redis: Redis;
-let upstream: ReturnType<typeof createUpstream>;
+const { server, redis, opened, upstream } = await redisFixture('--appendonly', 'yes', '--appendfsync', 'always');
+const hookEndpoint = await hookEndpointFixture();
 let outcomes: HookOutcome[] = [];
-const opened = trackOpened();
-beforeAll(async () => {
-  [server, hookEndpoint] = await Promise.all([
-    startRedis('--appendonly', 'yes', '--appendfsync', 'always'),
-    startHookEndpoint(),
-  ]);
-  redis = server.client;
-  upstream = createUpstream(redis);
-});
-afterAll(() => Promise.all([server.stop(), hookEndpoint.stop()]));
-beforeEach(async () => {
-  await redis.flushall();
-  hookEndpoint.hooks.length = 0;
+beforeEach(() => {
   hookEndpoint.answer = undefined;
   outcomes = [];
 });
-afterEach(() => opened.close());
 
 const create = (options: Partial<ReaperOptions> = {}): Reaper => {
   const reaper = opened.create({ redis: server.url, ...options });

@@ -2,33 +2,19 @@
  * Upstream's faults in what becomes of a job, by their numbers. Each test runs upstream's rule on a state and shows the
  * fault, then ours on the same state and shows that it is absent.
  */
-import type { Redis } from 'ioredis';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import type { Reaper, ReaperOptions } from '../../../src/index.ts';
 import { createScripts, scriptOfDigest } from '../../../src/io/redis/scripts.ts';
-import { type HookEndpoint, startHookEndpoint } from '../../support/hookEndpoint.ts';
+import { hookEndpointFixture, redisFixture } from '../../support/fixture.ts';
 import { ackText, intercept, second, seedJob } from '../../support/jobs.ts';
-import { trackOpened } from '../../support/reapers.ts';
-import { type RedisServer, startRedis } from '../../support/redisServer.ts';
 import { createUpstream } from '../../support/upstream.ts';
 
-let server: RedisServer;
-let hookEndpoint: HookEndpoint;
-let redis: Redis;
-let upstream: ReturnType<typeof createUpstream>;
-const opened = trackOpened();
-beforeAll(async () => {
-  [server, hookEndpoint] = await Promise.all([startRedis(), startHookEndpoint()]);
-  redis = server.client;
-  upstream = createUpstream(redis);
-});
-afterAll(() => Promise.all([server.stop(), hookEndpoint.stop()]));
+const { server, redis, upstream, opened } = await redisFixture();
+const hookEndpoint = await hookEndpointFixture();
 const wipe = async () => {
   await redis.flushall();
   hookEndpoint.hooks.length = 0;
 };
-beforeEach(wipe);
-afterEach(() => opened.close());
 
 const create = (options: Partial<ReaperOptions> = {}): Reaper => opened.create({ redis: server.url, ...options });
 const sweep = () => create().sweep();

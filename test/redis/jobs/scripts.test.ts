@@ -1,23 +1,13 @@
-import type { Redis } from 'ioredis';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { createScripts, type ReplyOf, type ScriptName, type Scripts } from '../../../src/io/redis/scripts.ts';
+import { describe, expect, test } from 'vitest';
+import type { ReplyOf, ScriptName } from '../../../src/io/redis/scripts.ts';
+import { redisFixture } from '../../support/fixture.ts';
 import { judgedFingerprint, second } from '../../support/jobs.ts';
-import { type RedisServer, startRedis } from '../../support/redisServer.ts';
 import { judgedFields } from '../../support/scriptSetUps/values.ts';
 import { ttlFrom } from '../../support/ttl.ts';
 
 // What each script of a job replies and writes, rule by rule (150: behavior that no test proved).
 
-let server: RedisServer;
-let redis: Redis;
-let scripts: Scripts;
-beforeAll(async () => {
-  server = await startRedis();
-  redis = server.client;
-  scripts = createScripts(redis);
-});
-afterAll(() => server.stop());
-beforeEach(() => redis.flushall());
+const { redis, scripts } = await redisFixture();
 
 const stats = 't:job_stats:j';
 const track = 't:job_track:inprogress';

@@ -1,13 +1,12 @@
 /** The lease of the scheduled passes and what its holders share, script by script, and two holders in every order. */
 import type { Redis } from 'ioredis';
-import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { createJobActs } from '../../../src/io/acts.ts';
 import { systemClock } from '../../../src/io/clock.ts';
 import { createTrackedJobs } from '../../../src/io/jobs/trackedJobs.ts';
 import { createLease, type Lease, type SharedView } from '../../../src/io/leader/lease.ts';
 import { createQuarantine } from '../../../src/io/pools/quarantine.ts';
 import { createPools } from '../../../src/io/pools/rescue.ts';
-import { keysOf } from '../../../src/io/redis/keys.ts';
 import { createScripts } from '../../../src/io/redis/scripts.ts';
 import { type Fence, FencedError } from '../../../src/machines/lease.ts';
 import { judge } from '../../../src/machines/verdict.ts';
@@ -17,19 +16,11 @@ import { healthOf } from '../../../src/reaper/health.ts';
 import { waitFor } from '../../../src/reaper/schedule.ts';
 import { type Command, everySchedule } from '../../support/everySchedule.ts';
 import { policy } from '../../support/facts.ts';
+import { redisFixture } from '../../support/fixture.ts';
 import { ackText, seedJob } from '../../support/jobs.ts';
-import { type RedisServer, startRedis } from '../../support/redisServer.ts';
 
-let server: RedisServer;
-let redis: Redis;
-beforeAll(async () => {
-  server = await startRedis();
-  redis = server.client;
-});
-afterAll(() => server.stop());
-beforeEach(() => redis.flushall());
+const { server, redis, keys } = await redisFixture();
 
-const keys = keysOf('t');
 const hostOn = (client: Redis, durationMs = 60_000): Lease =>
   createLease({
     connection: { redis: client, description: '', epoch: () => 1, close: async () => undefined },

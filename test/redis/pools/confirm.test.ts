@@ -1,25 +1,15 @@
 /** What a look at a pool takes for life, at the moment of the look and again when its death is confirmed. */
-import type { Redis } from 'ioredis';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { systemClock } from '../../../src/io/clock.ts';
 import { createPools, type Pools } from '../../../src/io/pools/rescue.ts';
-import { keysOf } from '../../../src/io/redis/keys.ts';
 import { createScripts } from '../../../src/io/redis/scripts.ts';
 import type { Suspect } from '../../../src/machines/types/pool.ts';
+import { redisFixture } from '../../support/fixture.ts';
 import { second } from '../../support/jobs.ts';
 import { seedPool } from '../../support/pools.ts';
-import { type RedisServer, startRedis } from '../../support/redisServer.ts';
 
-let server: RedisServer;
-let redis: Redis;
-beforeAll(async () => {
-  server = await startRedis();
-  redis = server.client;
-});
-afterAll(() => server.stop());
-beforeEach(() => redis.flushall());
+const { redis, keys } = await redisFixture();
 
-const keys = keysOf('t');
 /** @param time that Redis says it is, in ms; its own unless given. */
 const poolsOf = (time?: () => number): Pools => {
   const client =

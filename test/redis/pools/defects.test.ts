@@ -7,7 +7,7 @@ import { expect, test, vi } from 'vitest';
 import { SimulatedClock } from 'xstate';
 import type { Reaper, ReaperOptions } from '../../../src/index.ts';
 import { createScripts } from '../../../src/io/redis/scripts.ts';
-import { createTestClock } from '../../support/clock.ts';
+import { countTimers, createTestClock } from '../../support/clock.ts';
 import { redisFixture } from '../../support/fixture.ts';
 import { intercept, second, seedJob } from '../../support/jobs.ts';
 import { createUpstream } from '../../support/upstream.ts';
@@ -41,9 +41,9 @@ test('defect 1: a pool that boots during a rescue pass keeps its running job', a
   await redis.flushall();
   await fetchOne('boots');
   const clock = new SimulatedClock();
-  const timers = vi.spyOn(clock, 'setTimeout');
+  const timers = countTimers(clock);
   const ended = create({ clock }).rescue({ grace: 15_000 });
-  await vi.waitUntil(() => timers.mock.calls.some(([, ms]) => ms === 15_000));
+  await vi.waitUntil(() => timers(15_000) === 1);
   await beat('boots');
   clock.increment(15_000);
   expect(await ended).toMatchObject({ pools: { alive: 1 }, entries: 0 });
@@ -165,9 +165,9 @@ test('defect 7: an entry whose fetch got no reply is requeued although its pool 
   // The observation of another worker shows that this pool writes observations.
   await redis.hset('t:worker:w1', { job_name: 'Y', job_id: 'other', started_at: second(), args: '' });
   const clock = new SimulatedClock();
-  const timers = vi.spyOn(clock, 'setTimeout');
+  const timers = countTimers(clock);
   const ended = create({ clock }).rescue();
-  await vi.waitUntil(() => timers.mock.calls.some(([, ms]) => ms === 30_000));
+  await vi.waitUntil(() => timers(30_000) === 1);
   expect(await redis.lrange(list('alive'), 0, -1)).toEqual([entry]);
   clock.increment(30_000);
   expect(await ended).toMatchObject({ orphaned: 1, drift: [] });
@@ -302,9 +302,7 @@ test('defect 13: a live pool whose heartbeats Redis refuses for a while keeps it
 
   await seed();
   const clock = createTestClock();
-  const timers = vi.spyOn(clock, 'setTimeout');
-  const set = (length: number, count: number) =>
-    vi.waitUntil(() => timers.mock.calls.filter(([, ms]) => ms === length).length >= count);
+  const timers = countTimers(clock);
   const reaper = create({ clock, role: 'always' });
   const suspended: (string | undefined)[] = [];
   const ends: Record<string, string> = {};
@@ -318,15 +316,15 @@ test('defect 13: a live pool whose heartbeats Redis refuses for a while keeps it
   expect(suspended[0]).toContain('READONLY');
   await accept();
   clock.advance(10_000);
-  await set(15_000, 1); // Both are suspects, whose graces end together.
+  await vi.waitUntil(() => timers(15_000) === 1); // Both are suspects, whose graces end together.
   // Writes are refused again, and accepted before the grace is over: only the live pool has noticed.
   await refuse();
   await expect(beat('lives')).rejects.toThrow('READONLY');
   await accept();
   clock.advance(15_000);
-  await set(1_000, 2); // Neither can be judged.
+  await vi.waitUntil(() => timers(1_000) === 2); // Neither can be judged.
   clock.advance(1_000);
-  await set(15_000, 2);
+  await vi.waitUntil(() => timers(15_000) === 2);
   expect([await redis.llen(list('lives')), await redis.llen(list('dead'))]).toEqual([1, 1]);
   await beat('lives');
   await clock.until(() => ends.lives && ends.dead);

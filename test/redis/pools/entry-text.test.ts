@@ -1,25 +1,15 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { keysOf } from '../../../src/io/redis/keys.ts';
 import { jobOf } from '../../support/entries.ts';
+import { redisFixture } from '../../support/fixture.ts';
 import { second, seedJob } from '../../support/jobs.ts';
-import { trackOpened } from '../../support/reapers.ts';
-import { type RedisServer, startRedis } from '../../support/redisServer.ts';
 import { createUpstream } from '../../support/upstream.ts';
 
 // What an entry says is read twice: here, and by the scanner of the scripts. Both must read the same, and what Go and Node read.
 
-let server: RedisServer;
-const opened = trackOpened();
-beforeAll(async () => {
-  server = await startRedis();
-});
-afterAll(async () => {
-  await opened.close();
-  await server.stop();
-});
-beforeEach(() => server.client.flushall());
+const { server, opened } = await redisFixture();
 
 const keys = keysOf('t');
 const includes = ['entry', 'now', 'prove', 'quarantine_record', 'recovery'].map((name) =>

@@ -1,9 +1,9 @@
 /** Clocks of pools' hosts are wrong, in every way: what moves lives, and nothing else that is not young by Redis TIME. */
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { SimulatedClock } from 'xstate';
 import type { PoolOutcome, Reaper, ReaperOptions, RescueSummary } from '../../../src/index.ts';
 import { createScripts } from '../../../src/io/redis/scripts.ts';
-import { createTestClock } from '../../support/clock.ts';
+import { countTimers, createTestClock } from '../../support/clock.ts';
 import { redisFixture } from '../../support/fixture.ts';
 import { second, seedJob } from '../../support/jobs.ts';
 import { idsIn, seedPool } from '../../support/pools.ts';
@@ -19,12 +19,12 @@ const held = () => idsIn(redis, 't:jobs:X:p:inprogress');
 /** A rescue with its grace, in which something happens while the pool may prove that it lives. */
 const rescueWith = async (during: () => Promise<unknown> = async () => undefined) => {
   const clock = new SimulatedClock();
-  const timers = vi.spyOn(clock, 'setTimeout');
+  const timers = countTimers(clock);
   const reaper = create({ clock });
   const outcomes: PoolOutcome[] = [];
   reaper.on('pool', (outcome) => void outcomes.push(outcome));
   const ended = reaper.rescue();
-  await expect.poll(() => timers.mock.calls.filter(([, ms]) => ms === 15_000).length).toBe(1);
+  await expect.poll(() => timers(15_000)).toBe(1);
   await during();
   clock.increment(15_000);
   return { summary: await ended, outcomes };
@@ -124,9 +124,9 @@ test('fault 104: an orphaned entry of a pool whose clock is off is requeued as o
   await rescueWith(() => redis.hincrby('t:worker_pools:p', 'heartbeat_at', 5));
   await redis.hincrby('t:worker_pools:p', 'heartbeat_at', 5);
   const clock = createTestClock();
-  const timers = vi.spyOn(clock, 'setTimeout');
+  const timers = countTimers(clock);
   const ended = create({ clock }).rescue();
-  await expect.poll(() => timers.mock.calls.filter(([, ms]) => ms === 30_000).length).toBe(1);
+  await expect.poll(() => timers(30_000)).toBe(1);
   clock.advance(30_000);
   expect(await ended).toMatchObject({ alive: 1, suspects: 0, orphaned: 1 });
   expect([await held(), await idsIn(redis, 't:jobs:X')]).toEqual([[], ['a']]);
@@ -138,9 +138,9 @@ test('fault 104: the clock is warned of once for as long as it is ahead, and sta
   const logger = { debug: quiet, info: quiet, error: quiet, warn: (what: unknown) => void warnings.push(what) };
   await seed(second(3_600));
   const clock = new SimulatedClock();
-  const timers = vi.spyOn(clock, 'setTimeout');
+  const timers = countTimers(clock);
   /** How often a pass has begun to wait for its time. */
-  const waits = () => timers.mock.calls.filter(([, ms]) => ms === 10_000).length;
+  const waits = () => timers(10_000);
   const reaper = create({ clock, role: 'always', logger: logger as unknown as NonNullable<ReaperOptions['logger']> });
   let ended: (summary: RescueSummary) => void = () => undefined;
   reaper.on('rescue', (summary) => ended(summary));

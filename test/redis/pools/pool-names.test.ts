@@ -1,9 +1,9 @@
 /** Job types and pools are named by others: both may hold colons, and anything else. */
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { SimulatedClock } from 'xstate';
 import type { Reaper, ReaperOptions } from '../../../src/index.ts';
 import { readListName, typeProvenBy } from '../../../src/io/redis/keyNames.ts';
-import { createTestClock } from '../../support/clock.ts';
+import { countTimers, createTestClock } from '../../support/clock.ts';
 import { redisFixture } from '../../support/fixture.ts';
 import { second } from '../../support/jobs.ts';
 import { entryOf, idsIn, seedPool } from '../../support/pools.ts';
@@ -72,9 +72,9 @@ test('fault 103: the entry of a live pool whose id has a colon is never touched'
 test('fault 103: a pool that has fetched before its first heartbeat is known by its counter', async () => {
   await seedPool(redis, 'web-1:4711', { isRegistered: false, holds: holds('IMAGE_SCAN', 'a') });
   const clock = new SimulatedClock();
-  const timers = vi.spyOn(clock, 'setTimeout');
+  const timers = countTimers(clock);
   const ended = create({ clock }).rescue();
-  await expect.poll(() => timers.mock.calls.filter(([, ms]) => ms === 15_000).length).toBe(1);
+  await expect.poll(() => timers(15_000)).toBe(1);
   await seedPool(redis, 'web-1:4711', { heartbeat: second(), jobNames: 'IMAGE_SCAN' });
   clock.increment(15_000);
   expect(await ended).toMatchObject({ suspects: 1, pools: { alive: 1 }, entries: 0 });
@@ -173,9 +173,9 @@ test('fault 103: a pool that comes up during the grace makes the list of another
   await redis.sadd('t:known_jobs', 'A:b');
   await seedPool(redis, 'c', { heartbeat: old(), holds: holds('A:b', 'a') });
   const clock = new SimulatedClock();
-  const timers = vi.spyOn(clock, 'setTimeout');
+  const timers = countTimers(clock);
   const ended = create({ clock }).rescue();
-  await expect.poll(() => timers.mock.calls.filter(([, ms]) => ms === 15_000).length).toBe(1);
+  await expect.poll(() => timers(15_000)).toBe(1);
   await seedPool(redis, 'b:c', { heartbeat: second(), jobNames: 'A', holds: holds('A', 'live') });
   clock.increment(15_000);
   expect(await ended).toMatchObject({ entries: 0, pools: { abandoned: 1 } });

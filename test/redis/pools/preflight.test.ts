@@ -5,7 +5,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFin
 import { createPreflight, type Preflight } from '../../../src/io/pools/preflight.ts';
 import { type Connection, connect } from '../../../src/io/redis/connection.ts';
 import { keysOf } from '../../../src/io/redis/keys.ts';
-import { createTestClock } from '../../support/clock.ts';
+import { countTimers, createTestClock } from '../../support/clock.ts';
 import { intercept, second } from '../../support/jobs.ts';
 import { trackOpened } from '../../support/reapers.ts';
 import { type RedisServer, startRedis } from '../../support/redisServer.ts';
@@ -237,19 +237,10 @@ const beat = async (pool: string, at = second()) => {
   await redis.sadd('t:worker_pools', pool);
   await redis.hset(`t:worker_pools:${pool}`, { heartbeat_at: at, job_names: 'X' });
 };
-/** A clock of a test's own, and a wait for timers of a length to be set, so and so many in all. */
-const createWatchedClock = () => {
-  const clock = createTestClock();
-  const timers = vi.spyOn(clock, 'setTimeout');
-  return {
-    clock,
-    timers: (length: number, count: number) =>
-      vi.waitUntil(() => timers.mock.calls.filter(([, ms]) => ms === length).length >= count),
-  };
-};
 
 test('a requeue interrupted by a write refusal waits for a new heartbeat', async () => {
-  const { clock, timers } = createWatchedClock();
+  const clock = createTestClock();
+  const timers = countTimers(clock);
   await redis.rpush(list('p'), 'e1', 'e2', 'e3');
   await beat('p', second(-60));
   let requeues = 0;
@@ -262,12 +253,12 @@ test('a requeue interrupted by a write refusal waits for a new heartbeat', async
   );
   const reaper = opened.create({ redis: client, clock, rescue: { batchSize: 1 } });
   const ended = reaper.rescue({ grace: 15_000 });
-  await timers(15_000, 1);
+  await vi.waitUntil(() => timers(15_000) === 1);
   clock.advance(15_000);
-  await timers(1_000, 1); // It was refused.
+  await vi.waitUntil(() => timers(1_000) === 1); // It was refused.
   await refusals.READONLY?.end();
   clock.advance(1_000);
-  await timers(15_000, 2);
+  await vi.waitUntil(() => timers(15_000) === 2);
   await beat('p');
   clock.advance(15_000);
   expect(await ended).toMatchObject({ entries: 1, pools: { alive: 1, rescued: 0 } });
@@ -276,10 +267,11 @@ test('a requeue interrupted by a write refusal waits for a new heartbeat', async
 
 test('a pool whose death cannot be confirmed is given up after a while, and reported, without grace too', async () => {
   await redis.rpush(list('p'), 'e1');
-  const { clock, timers } = createWatchedClock();
+  const clock = createTestClock();
+  const timers = countTimers(clock);
   const reaper = opened.create({ redis: server.url, clock });
   const ended = reaper.rescue({ grace: 15_000 });
-  await timers(15_000, 1);
+  await vi.waitUntil(() => timers(15_000) === 1);
   // The counters are rebuilt by then: a refusal of that would end the pass.
   await vi.waitUntil(async () => (await redis.get('t:jobs:X:lock')) === '1');
   await refusals.OOM?.begin();

@@ -1,6 +1,6 @@
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { PoolOutcome, ReaperOptions, RescueSummary } from '../../../src/index.ts';
-import { createTestClock } from '../../support/clock.ts';
+import { countTimers, createTestClock } from '../../support/clock.ts';
 import { redisFixture } from '../../support/fixture.ts';
 import { second } from '../../support/jobs.ts';
 import { idsIn, type SeededPool, seedPool } from '../../support/pools.ts';
@@ -27,11 +27,10 @@ describe('each rescue is reported once', () => {
     await seedPool(server.client, 'dead', dead('a'));
     const clock = createTestClock();
     const { reaper, reports, ends } = create({ clock });
-    const timers = vi.spyOn(clock, 'setTimeout');
-    const passes = () => timers.mock.calls.filter(([, ms]) => ms === 10_000).length;
+    const timers = countTimers(clock);
     reaper.start();
     clock.advance(5_000);
-    await expect.poll(passes).toBe(1); // The next pass waits for its time.
+    await expect.poll(() => timers(10_000)).toBe(1); // The next pass waits for its time.
     clock.advance(10_000);
     await count(reports).toBe(1);
     expect(reports).toMatchObject([{ suspects: 0, entries: 0, pools: { rescued: 0 } }]);

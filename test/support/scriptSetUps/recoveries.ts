@@ -1,5 +1,4 @@
 /** Set-ups of the scripts on entries that are requeued, quarantined or finished. */
-import { createHash } from 'node:crypto';
 import type { ScriptName } from '../../../src/io/redis/scripts.ts';
 import { placeOf, second } from '../jobs.ts';
 import type { State } from '../states.ts';
@@ -11,6 +10,7 @@ import {
   dead,
   deadMember,
   digest,
+  digestOf,
   type Exception,
   entry,
   executions,
@@ -61,7 +61,6 @@ const inQuarantine: State = {
   [recoveries]: hash({ j: died(3) }),
 };
 
-const digestOf = (text: string) => createHash('sha1').update(text).digest('hex');
 const ofTwoTypes = JSON.stringify({
   at: before,
   recoveries: [[before, 'p', '']],

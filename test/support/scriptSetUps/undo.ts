@@ -1,5 +1,4 @@
 /** Set-ups of the scripts that undo an act. */
-import { createHash } from 'node:crypto';
 import type { ScriptName } from '../../../src/io/redis/scripts.ts';
 import type { State } from '../states.ts';
 import { alsoRecorded, auditKept } from './recorded.ts';
@@ -10,6 +9,7 @@ import {
   dead,
   deadMember,
   digest,
+  digestOf,
   due,
   entry,
   executions,
@@ -62,7 +62,6 @@ function facts(changes: Record<string, string | number>) {
 const pendingError = `pending Error:${before} ${origin} 0 0 0 -`;
 const droppedRecord = `parked Running:1 ${origin} 0 0 0 dropped`;
 const printOfRuns = fingerprintOf(runs);
-const digestOf = (text: string) => createHash('sha1').update(text).digest('hex');
 const twoQuarantined = JSON.stringify({
   at: before,
   recoveries: [[before, 'p', '']],

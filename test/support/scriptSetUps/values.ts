@@ -129,7 +129,8 @@ export const quarantined = JSON.stringify({
   recoveries: [[before, 'p', '']],
   entries: [['X', entry('j'), deadMember]],
 });
-export const digest = createHash('sha1').update(quarantined).digest('hex');
+export const digestOf = (text: string) => createHash('sha1').update(text).digest('hex');
+export const digest = digestOf(quarantined);
 export const isCounter: Exception = { reason: 'rebuild_counters reports a counter of another type' };
 export const fresh: State = job('Pending');
 export const runs: State = job('Running');
