@@ -37,7 +37,7 @@ export const benchEvidence = async ({ client, url }: RedisServer, report: Report
     const summary = await sweepOnce(url, { keep: jobs });
     assert.deepEqual({ ...summary.reasons }, { 'in-queue': jobs });
     silent.push(summary.durationMs);
-    if (round === 0) heap = await heapOf(url, '--max-old-space-size=64');
+    if (round === 0) heap = await heapOf(url, jobs, '--max-old-space-size=64');
   }
   const ratio = median(silent) / median(healthy);
   report(

@@ -7,6 +7,7 @@ import { type RedisServer, startRedis } from '../test/support/redisServer.ts';
 import { benchAudit } from './audit.ts';
 import { benchBytes } from './bytes.ts';
 import { benchEvidence } from './evidence.ts';
+import { benchFleet } from './fleet.ts';
 import { benchHeap } from './heap.ts';
 import { benchHooks } from './hooks.ts';
 import { benchInspector } from './inspector.ts';
@@ -30,6 +31,7 @@ const groups: Record<string, (server: RedisServer, report: Report) => Promise<vo
   inspector: benchInspector,
   steps: benchSteps,
   audit: benchAudit,
+  fleet: benchFleet,
 };
 
 const { only } = parseArgs({ options: { only: { type: 'string' } } }).values;

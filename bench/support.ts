@@ -26,12 +26,18 @@ const parameters = JSON.stringify({
 
 /**
  * Creates tracked jobs inside Redis. One in `actingOneIn` has to act: in turn it is hung without a hook URL, behind, without
- * stats, or acknowledged. All others are healthy or, with `unacked`, owe that endpoint a hook.
+ * stats, or acknowledged. All others are healthy or, with `unacked`, owe that endpoint a hook. `from` keeps those that were seeded
+ * before, and adds the others up to `count`.
  */
-export const seed = async (redis: Redis, count: number, { actingOneIn = 0, unacked = '' } = {}): Promise<void> => {
+export const seed = async (
+  redis: Redis,
+  count: number,
+  { actingOneIn = 0, unacked = '', from: first = 0, types = 0 } = {},
+): Promise<void> => {
   const script = `
     local now = tonumber(redis.call('TIME')[1])
     local from, to, every, unacked = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4]
+    local types = tonumber(ARGV[6])
     for i = from, to - 1 do
       local id = string.format('%024x', i)
       local stats = KEYS[1] .. 'job_stats:' .. id
@@ -41,7 +47,8 @@ export const seed = async (redis: Redis, count: number, { actingOneIn = 0, unack
       if kind == 1 then ack = 'Success' end
       if kind == 3 then status, ack = 'Success', 'Success' end
       if kind ~= 2 then
-        redis.call('HSET', stats, 'id', id, 'name', 'IMAGE_SCAN', 'kind', 'Generic', 'unique', '0', 'status', status,
+        local name = types > 0 and 'TYPE_' .. i % types or 'IMAGE_SCAN'
+        redis.call('HSET', stats, 'id', id, 'name', name, 'kind', 'Generic', 'unique', '0', 'status', status,
           'ref_link', '/api/v1/jobs/' .. id, 'enqueue_time', t, 'run_at', '0', 'cron_spec', '',
           'web_hook_url', kind == 0 and '' or (unacked ~= '' and unacked or 'http://127.0.0.1:1/hook'), 'numeric_policy_id', '0',
           'update_time', t, 'revision', t, 'parameters', ARGV[5])
@@ -51,8 +58,8 @@ export const seed = async (redis: Redis, count: number, { actingOneIn = 0, unack
       end
       redis.call('HSET', KEYS[2], id, '2')
     end`;
-  await redis.flushall();
-  for (let from = 0; from < count; from += 5_000) {
+  if (first === 0) await redis.flushall();
+  for (let from = first; from < count; from += 5_000) {
     const to = Math.min(from + 5_000, count);
     await redis.eval(
       script,
@@ -64,8 +71,16 @@ export const seed = async (redis: Redis, count: number, { actingOneIn = 0, unack
       actingOneIn,
       unacked,
       parameters,
+      types,
     );
   }
+};
+
+/** Processor time of Redis since its start, in ms. */
+export const redisCpu = async (client: Redis): Promise<number> => {
+  const info = await client.info('cpu');
+  const of = (name: string) => Number(new RegExp(`^${name}:([\\d.]+)`, 'm').exec(info)?.[1]);
+  return 1_000 * (of('used_cpu_user') + of('used_cpu_sys'));
 };
 
 export type SweepOptions = Pick<ReaperOptions, 'audit' | 'http' | 'sweep'>;

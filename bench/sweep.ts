@@ -9,7 +9,7 @@ import type { Redis } from 'ioredis';
 import { startProxy } from '../test/support/proxy.ts';
 import type { RedisServer } from '../test/support/redisServer.ts';
 import { besideBusyLoops } from './load.ts';
-import { key, median, type Report, seed, sweepOnce } from './support.ts';
+import { key, median, type Report, redisCpu, seed, sweepOnce } from './support.ts';
 import { buildUpstream, type Reading, standIn, type Upstream } from './upstream.ts';
 
 const jobs = 100_000;
@@ -183,10 +183,3 @@ const medianOf = (readings: readonly Reading[]): Reading => ({
   us: median(readings.map((reading) => reading.us)),
   cpuUs: median(readings.map((reading) => reading.cpuUs)),
 });
-
-/** Processor time of Redis since its start, in ms. */
-const redisCpu = async (client: Redis): Promise<number> => {
-  const info = await client.info('cpu');
-  const of = (name: string) => Number(new RegExp(`^${name}:([\\d.]+)`, 'm').exec(info)?.[1]);
-  return 1_000 * (of('used_cpu_user') + of('used_cpu_sys'));
-};

@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
-import { type AnyActorRef, createActor, fromCallback, fromPromise } from 'xstate';
+import { type AnyActorRef, createActor, fromPromise } from 'xstate';
 import type { Enqueued } from '../io/hooks/enqueue.ts';
 import type { TrackedJob } from '../machines/facts.ts';
 import type { jobMachine } from '../machines/job.ts';
@@ -44,16 +44,11 @@ export const createJudgePage = ({
   observe: (outcome: JobOutcome) => void;
   observeScreened: (screened: Screened) => void;
 }) => {
-  // A parent in a system of its own, which nothing inspects.
-  const unseen = createActor(fromCallback(() => undefined)).start();
-
   /** @param parent the page, for a job that an inspector follows: it takes each step of its chart. */
   const run = (input: SettledInput, parent?: AnyActorRef): JobOutcome => {
     // One id for all, because xstate never frees what it keeps for a distinct child id.
     const actor =
-      parent === undefined
-        ? createActor(settledJob, { parent: unseen, id: 'job', input })
-        : createActor(job, { parent, id: 'job', input });
+      parent === undefined ? createActor(settledJob(input)) : createActor(job, { parent, id: 'job', input });
     // A chart that throws must not be started: xstate would end the process.
     if (actor.getSnapshot().status === 'error') return crashed(input.job, actor.getSnapshot().error);
     return actor.start().getSnapshot().output as JobOutcome;
@@ -75,7 +70,7 @@ export const createJudgePage = ({
         if (i > 0 && i % slice === 0) await setImmediate();
       };
 
-      const found = judgeAll(jobs, policy, scope);
+      const found = judgeAll(jobs.splice(0), policy, scope);
       let refusal: SuspensionReason | undefined;
       // A limit is one of acts, and a hook that would not be enqueued is none.
       const foreseen = plan || actsLeft !== undefined ? jobsToRefire(found) : [];

@@ -7,7 +7,7 @@ import { newToken } from '../io/redis/scripts.ts';
 import { type Fence, FencedError } from '../machines/lease.ts';
 import type { PageInput } from '../machines/sweepSetup.ts';
 import type { SweepScope } from '../machines/types/scope.ts';
-import { countOf, type Page } from '../machines/types/sweep.ts';
+import { countOf, type PageToJudge } from '../machines/types/sweep.ts';
 import { orPermanent } from './permanent.ts';
 import { orRefused } from './refused.ts';
 
@@ -53,7 +53,7 @@ export const createSweepActors = (
     return open(plan, last.from, scope);
   };
 
-  const readPage = fromPromise<Page, PageInput>(({ input }) =>
+  const readPage = fromPromise<PageToJudge, PageInput>(({ input }) =>
     orFinal(async () => {
       const { isFirst, fence } = input;
       if (isFirst || reader === undefined) reader = await begin(input);

@@ -20,7 +20,7 @@ import type { SweepScope } from './types/scope.ts';
 import {
   abortedPass,
   type JudgedPage,
-  type Page,
+  type PageToJudge,
   type PassCancel,
   type SweepRequest,
   type SweepResult,
@@ -72,7 +72,7 @@ export interface SweepContext extends SweepInput {
   readonly pages: number;
   /** Failures in a row of the present page. */
   readonly failures: number;
-  readonly page: Page;
+  readonly page: PageToJudge;
   /** On how many jobs the present sweep may still act; undefined without a limit. */
   readonly actsLeft: number | undefined;
   /** Jobs of the page that have to act and have no lane yet. */
@@ -84,7 +84,7 @@ export interface SweepContext extends SweepInput {
   readonly laneFaults: number;
 }
 
-const noPage: Page = { jobs: [], isLast: false };
+const noPage: PageToJudge = { jobs: [], isLast: false };
 
 export const freshSweep = (input: SweepInput): SweepContext => ({
   ...input,
@@ -118,7 +118,7 @@ export interface PageInput {
   readonly scope: SweepScope | undefined;
 }
 /** What `judgePage` judges. */
-export interface JudgeInput extends Pick<Page, 'jobs' | 'screened'>, Pick<SweepInput, 'policy' | 'plan'> {
+export interface JudgeInput extends Pick<PageToJudge, 'jobs' | 'screened'>, Pick<SweepInput, 'policy' | 'plan'> {
   readonly scope: SweepScope | undefined;
   /** On how many of the jobs the sweep may act; undefined without a limit. */
   readonly actsLeft: number | undefined;
@@ -136,7 +136,7 @@ export const sweepSetup = setup({
   },
   actors: {
     lane: laneMachine,
-    readPage: fromPromise<Page, PageInput>(unprovided('readPage')),
+    readPage: fromPromise<PageToJudge, PageInput>(unprovided('readPage')),
     judgePage: fromPromise<JudgedPage, JudgeInput>(unprovided('judgePage')),
     completePass: fromPromise<void, { fence: Fence }>(unprovided('completePass')),
   },
@@ -211,10 +211,10 @@ export const sweepSetup = setup({
       enqueue.sendParent(reported({ type: 'sweep.started', request }));
     }),
     keepPage: assign({
-      page: (_, { page }: { page: Page }) => page,
+      page: (_, { page }: { page: PageToJudge }) => page,
       pages: ({ context }) => context.pages + 1,
       failures: 0,
-      pass: ({ context }, { page }: { page: Page }) => withNotFound(context.pass, page.notFound),
+      pass: ({ context }, { page }: { page: PageToJudge }) => withNotFound(context.pass, page.notFound),
     }),
     keepJudged: assign({
       acting: (_, { judged }: { judged: JudgedPage }) => judged.acting,

@@ -76,7 +76,7 @@ test('for every verdict, reason and mode, a job that is settled ends as in its m
       seen.add(reason).add(`${verdict} ${settled?.end ?? 'acts'}`);
       if (settled === undefined) expect(machine).toMatchObject({ status: 'active', value: { acting: verdict } });
       else {
-        const { status, value, output, context } = createActor(settledJob, { input }).start().getSnapshot();
+        const { status, value, output, context } = createActor(settledJob(input)).start().getSnapshot();
         expect({ status, value, output, context }).toEqual({
           ...{ status: machine.status, value: machine.value },
           ...{ output: machine.output, context: machine.context },
@@ -103,7 +103,7 @@ test('for every verdict, reason and mode, a job that is settled ends as in its m
 test('a job that has to act is refused by the cheap actor', () => {
   const { job } = { job: { facts: facts({ ack: undefined }), fingerprint: () => 'f' } };
   const input = { job, policy, plan: false, judgement: judge(job.facts, policy) };
-  const actor = createActor(settledJob, { input });
+  const actor = createActor(settledJob(input));
   expect(actor.getSnapshot()).toMatchObject({
     status: 'error',
     error: new Error('a job that has to act needs a lane'),

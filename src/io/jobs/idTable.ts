@@ -67,7 +67,9 @@ export class IdTable {
     const size = Math.min(slots.length * 4, IdTable.#maxSlots);
     this.#slots = new Float64Array(size);
     this.#marks = new Uint8Array(size);
-    for (const [i, hash] of slots.entries()) {
+    // By index: the pairs of an iterator are some MB of garbage.
+    for (let i = 0; i < slots.length; i++) {
+      const hash = slots[i] as number;
       if (hash === 0) continue;
       const at = this.#find(hash);
       this.#slots[at] = hash;

@@ -21,6 +21,14 @@ export interface Page {
   readonly notFound?: readonly string[] | undefined;
 }
 
+/**
+ * A page in the sweep. `judgePage` takes its jobs out: much refers to a page for longer than the sweep needs its jobs, and garbage
+ * that waits for a full collection would keep them.
+ */
+export interface PageToJudge extends Page {
+  readonly jobs: TrackedJob[];
+}
+
 /** What `judgePage` leaves to do: the jobs that have to act. The others are counted in the tally. */
 export interface JudgedPage {
   readonly acting: readonly TrackedJob[];
