@@ -17,8 +17,9 @@
 -- Reply    { 'claimed', how long until there may be more to claim (ms; -1: the queue is empty),
 --            state of the circuit (`closed`, `open`, `probing` or `draining`), time of the claim (ms), its end (ms), JSON: for
 --            each claimed hook [ id, `asked` or `pending`, attempts, [STATS…] (false for a missing field), or nothing more for a
---            job without stats ] }. One text is decoded several times faster than the many small replies that it replaces.
--- Repeats its first reply when it is sent again (`includes/once.lua`), with `unread` in place of the stats.
+--            job without stats ], JSON: ids of jobs whose hooks are due next }. One text is decoded several times faster than the
+--            many small replies that it replaces.
+-- Repeats its first reply when it is sent again (`includes/once.lua`), with `unread` in place of the stats, and without the next ids.
 -- Also written by: every script of hooks; the Go jobservice (stats).
 -- Stats of another type count as missing: the sender finds nothing to send, and drops the record.
 --- @include once
@@ -35,8 +36,12 @@ local hooks, due, endpoint, origins = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local at, lease, max = nowMs(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local threshold, rate, origin = tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6]
 local now, claimEnd = string.format('%d', at), string.format('%d', at + lease)
-local function replyOf(wait, breaker, hooksOf)
-  return { 'claimed', string.format('%d', wait), breaker, now, claimEnd, #hooksOf > 0 and cjson.encode(hooksOf) or '[]' }
+local asked = max
+local function listOf(values)
+  return #values > 0 and cjson.encode(values) or '[]'
+end
+local function replyOf(wait, breaker, hooksOf, nextIds)
+  return { 'claimed', string.format('%d', wait), breaker, now, claimEnd, listOf(hooksOf), listOf(nextIds) }
 end
 
 local refused = refusalOf({
@@ -55,7 +60,7 @@ local breaker = 'closed'
 if (tonumber(failures or '') or 0) >= threshold then
   local openTo = math.max(tonumber(openUntil or '') or 0, tonumber(probeUntil or '') or 0)
   if isAhead(openTo, at, math.max(longestOpen, lease)) then
-    return replyOf(openTo - at, 'open', {})
+    return replyOf(openTo - at, 'open', {}, {})
   end
   breaker, max = 'probing', 1
 elseif tokens then
@@ -66,7 +71,7 @@ elseif tokens then
   local more = since - at > 1000 and 1 or math.max(0, at - since) * rate / 1000
   local held = math.min(math.max(1, rate / 10), before + more)
   if held < 1 then
-    return replyOf(math.ceil((1 - held) * 1000 / rate), 'draining', {})
+    return replyOf(math.ceil((1 - held) * 1000 / rate), 'draining', {}, {})
   end
   breaker, max = 'draining', math.min(max, math.floor(held))
   tokens = held
@@ -123,7 +128,14 @@ if breaker == 'probing' and #claimed > 0 then
 elseif breaker == 'draining' then
   redis.call('HSET', endpoint, 'tokens', tostring(tokens - #claimed), 'tokens_at', now)
 end
-local first = redis.call('ZRANGE', due, 0, 0, 'WITHSCORES')
+-- The next claim may ask for more. It needs the ids before it, and must not ask for them in a round trip of its own.
+local first = redis.call('ZRANGE', due, 0, math.max(0, 2 * asked - 1), 'WITHSCORES')
+local nextIds = {}
+for i = 1, #first, 2 do
+  if tonumber(first[i + 1]) <= at then
+    nextIds[#nextIds + 1] = first[i]
+  end
+end
 local wait = first[2] and math.max(0, tonumber(first[2]) - at) or -1
 if breaker == 'draining' and #claimed == 0 and wait ~= 0 then
   -- Everything that waited during the outage is sent.
@@ -136,6 +148,6 @@ if not first[1] then
 end
 if #claimed > 0 then
   -- Without the stats, which may hold secrets. An expired claim needs no reply any more.
-  answerOnce(replyOf(wait, breaker, unread), lease)
+  answerOnce(replyOf(wait, breaker, unread, {}), lease)
 end
-return replyOf(wait, breaker, claimed)
+return replyOf(wait, breaker, claimed, nextIds)

@@ -31,6 +31,8 @@ export interface Claim {
   readonly breaker: Breaker;
   /** How long until there may be more to claim, in ms; undefined if the queue is empty. */
   readonly wait: number | undefined;
+  /** Jobs whose hooks were due next at that moment, up to twice as many as were asked for. */
+  readonly next: readonly string[];
 }
 
 export interface ClaimSettings {
@@ -117,11 +119,12 @@ export const createClaims = ({
           change,
         ),
       );
-      const { breaker, wait, at, until } = reply;
+      const { breaker, wait, at, until, next } = reply;
       const hooks = reply.hooks.some(isUnread) ? await Promise.all(reply.hooks.map(withStats)) : reply.hooks;
       return {
         breaker,
         wait,
+        next,
         hooks: hooks.map(([id, kind, attempt, stats]) => ({
           ...{ id, endpoint, attempt, at, until, askedAt },
           isRequested: kind === 'asked',

@@ -218,7 +218,7 @@ describe('a claim', () => {
       [hooks, dueOf(of), `t:reaper:hooks:endpoint:${of}`, origins, ...ids.map(statsOf)],
       [now, lease, most, threshold, rate, of, ...ids],
     );
-    return { wait: reply.wait ?? -1, breaker: reply.breaker, until: reply.until, taken: reply.hooks };
+    return { wait: reply.wait ?? -1, breaker: reply.breaker, until: reply.until, taken: reply.hooks, next: reply.next };
   };
 
   test('takes what is due, as it is now, and holds it', async () => {
@@ -255,6 +255,16 @@ describe('a claim', () => {
     expect((await claim(['a', 'b', 'c'], { most: 1 })).taken.map(([id]) => id)).toEqual(['a']);
     const { taken, wait } = await claim(['a', 'b', 'c']);
     expect([taken.map(([id]) => id), wait]).toEqual([['b'], 1]);
+  });
+
+  test('names the hooks that are due next, up to twice as many as there was room for', async () => {
+    for (const [i, id] of ['a', 'b', 'c', 'd', 'e'].entries()) {
+      await job('Running', 100, {}, id);
+      await write(pending('Running:100'), id === 'e' ? at + 1 : at - 9 + i, id);
+    }
+    expect((await claim(['a'], { most: 1 })).next).toEqual(['b', 'c']);
+    expect((await claim(['b'])).next).toEqual(['c', 'd']);
+    expect((await claim(['c', 'd'])).next).toEqual([]);
   });
 
   test('takes a hook once that is named twice', async () => {

@@ -38,8 +38,8 @@ export type ClaimedReply = readonly [
   stats?: readonly (string | false)[] | 'unread',
 ];
 
-/** Bytes that are not UTF-8 are replaced: an event is JSON, which cannot carry them. They must not break the JSON of the others. */
-const claimedOnes = (json: Buffer): readonly ClaimedReply[] => {
+/** Bytes that are not UTF-8 are replaced: an event is JSON, which cannot carry them. They must not break the rest of the text. */
+const decodeJson = (json: Buffer) => {
   if (isUtf8(json)) return JSON.parse(json.toString());
   return JSON.parse(json.toString('latin1'), (_, value) =>
     typeof value === 'string' ? Buffer.from(value, 'latin1').toString() : value,
@@ -51,14 +51,15 @@ type Breaker = 'closed' | 'open' | 'probing' | 'draining';
 /** Replies of the scripts in `lua/hooks/`. Times are in ms. */
 export const hookReplies = {
   claim_hooks: outcomes({
-    claimed: (wait: Buffer, breaker: Buffer, at: Buffer, until: Buffer, hooks: Buffer) => ({
+    claimed: (wait: Buffer, breaker: Buffer, at: Buffer, until: Buffer, hooks: Buffer, next: Buffer) => ({
       /** Undefined if the queue is empty. */
       wait: Number(wait) < 0 ? undefined : Number(wait),
       breaker: String(breaker) as Breaker,
       /** Time of the claim, and its end. */
       at: Number(at),
       until: Number(until),
-      hooks: claimedOnes(hooks),
+      hooks: decodeJson(hooks) as readonly ClaimedReply[],
+      next: decodeJson(next) as readonly string[],
     }),
   }),
   drop_hook: outcomes({ done: nothing, overtaken: nothing }),
