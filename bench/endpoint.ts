@@ -1,4 +1,4 @@
-/** An endpoint for hooks, run as a process. It counts hooks. GET `/down`, `/up`, `/reset` and `/counts` control it. */
+/** An endpoint for hooks, run as a process. It counts hooks. GET `/down`, `/up`, `/reset`, `/counts` and `/body` (of the last hook) control it. */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
@@ -6,6 +6,7 @@ let isUp = true;
 let hooks = 0;
 let ids = new Set<string>();
 let first = 0;
+let lastBody = '';
 let last = 0;
 
 const server = createServer((incoming, response) => {
@@ -13,6 +14,7 @@ const server = createServer((incoming, response) => {
     if (incoming.url === '/down') isUp = false;
     if (incoming.url === '/up') isUp = true;
     if (incoming.url === '/reset') [hooks, ids, first] = [0, new Set(), 0];
+    if (incoming.url === '/body') return void response.end(lastBody);
     response.end(JSON.stringify({ hooks, ids: ids.size, ms: last - first }));
     return;
   }
@@ -23,6 +25,7 @@ const server = createServer((incoming, response) => {
   incoming.on('end', () => {
     if (!isUp) return void response.writeHead(503).end();
     hooks += 1;
+    lastBody = body;
     last = performance.now();
     first ||= last;
     const id: string | undefined = JSON.parse(body).job_id;

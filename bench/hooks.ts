@@ -122,20 +122,23 @@ const measureSpeed = async ({ client, url }: RedisServer, hook: string, ask: Ask
   const { ids, ms } = (await ask('/counts')) as { ids: number; ms: number };
   const perSecond = (ids * 1_000) / ms;
 
+  // As many connections as hooks are in flight to one endpoint, and the same body.
+  const body = await (await request(new URL('/body', hook))).body.text();
   const dispatcher = new Agent({ connections: 16 });
   const began = performance.now();
   let left = jobs;
   await Promise.all(
     Array.from({ length: 16 }, async () => {
-      while (left-- > 0) await (await request(hook, { method: 'POST', body: '{}', dispatcher })).body.dump();
+      while (left-- > 0) await (await request(hook, { method: 'POST', body, dispatcher })).body.dump();
     }),
   );
   const bare = (jobs * 1_000) / (performance.now() - began);
+  const ratio = perSecond / bare;
   await dispatcher.close();
   report(
     'hook throughput, loopback',
-    `${perSecond.toFixed(0)} a second, ACKed; plain undici ${bare.toFixed(0)} (ratio ${(perSecond / bare).toFixed(2)})`,
-    '≥ 2,000 a second',
-    ids === jobs && perSecond >= 2_000,
+    `${perSecond.toFixed(0)} a second, ACKed; plain undici ${bare.toFixed(0)}: ${ratio.toFixed(2)} × as fast`,
+    '≥ 0.35 ×',
+    ids === jobs && ratio >= 0.35,
   );
 };

@@ -15,10 +15,11 @@
 -- ARGV[6]  origin of the endpoint
 -- ARGV[7…] ids of the jobs of KEYS[5…]
 -- Reply    { 'claimed', how long until there may be more to claim (ms; -1: the queue is empty),
---            state of the circuit (`closed`, `open`, `probing` or `draining`), then for each claimed hook
---            { id, `asked` or `pending`, attempts, time of the claim (ms), its end (ms), then the values of STATS, or nothing
---              more for a job without stats } }
--- Repeats its first reply when it is sent again (`includes/once.lua`), with `unread` in place of the stats.
+--            state of the circuit (`closed`, `open`, `probing` or `draining`), time of the claim (ms), its end (ms), JSON: for
+--            each claimed hook [ id, `asked` or `pending`, attempts, [STATS…] (false for a missing field), or nothing more for a
+--            job without stats ], JSON: ids of jobs whose hooks are due next }. One text is decoded several times faster than the
+--            many small replies that it replaces.
+-- Repeats its first reply when it is sent again (`includes/once.lua`), with `unread` in place of the stats, and without the next ids.
 -- Also written by: every script of hooks; the Go jobservice (stats).
 -- Stats of another type count as missing: the sender finds nothing to send, and drops the record.
 --- @include once
@@ -34,6 +35,14 @@ local STATUS, REVISION = 5, 13
 local hooks, due, endpoint, origins = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local at, lease, max = nowMs(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local threshold, rate, origin = tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6]
+local now, claimEnd = string.format('%d', at), string.format('%d', at + lease)
+local asked = max
+local function listOf(values)
+  return #values > 0 and cjson.encode(values) or '[]'
+end
+local function replyOf(wait, breaker, hooksOf, nextIds)
+  return { 'claimed', string.format('%d', wait), breaker, now, claimEnd, listOf(hooksOf), listOf(nextIds) }
+end
 
 local refused = refusalOf({
   { hooks, 'hash', 'HMGET', 'HSET' },
@@ -51,7 +60,7 @@ local breaker = 'closed'
 if (tonumber(failures or '') or 0) >= threshold then
   local openTo = math.max(tonumber(openUntil or '') or 0, tonumber(probeUntil or '') or 0)
   if isAhead(openTo, at, math.max(longestOpen, lease)) then
-    return { 'claimed', string.format('%d', openTo - at), 'open' }
+    return replyOf(openTo - at, 'open', {}, {})
   end
   breaker, max = 'probing', 1
 elseif tokens then
@@ -62,18 +71,20 @@ elseif tokens then
   local more = since - at > 1000 and 1 or math.max(0, at - since) * rate / 1000
   local held = math.min(math.max(1, rate / 10), before + more)
   if held < 1 then
-    return { 'claimed', string.format('%d', math.ceil((1 - held) * 1000 / rate)), 'draining' }
+    return replyOf(math.ceil((1 - held) * 1000 / rate), 'draining', {}, {})
   end
   breaker, max = 'draining', math.min(max, math.floor(held))
   tokens = held
 end
 
-local claimed, unread, size, records, lost = {}, {}, 0, {}, {}
+local claimed, unread, size, records, queue, lost = {}, {}, 0, {}, {}, {}
+-- A caller may name a hook twice.
+local seen = {}
 local texts = KEYS[5] and redis.call('HMGET', hooks, unpack(ARGV, 7)) or {}
-local now, claimEnd = string.format('%d', at), string.format('%d', at + lease)
 for i = 5, #KEYS do
   local id = ARGV[i + 2]
-  local score = tonumber(redis.call('ZSCORE', due, id) or '')
+  local score = not seen[id] and tonumber(redis.call('ZSCORE', due, id) or '')
+  seen[id] = true
   if #claimed < max and size < 1000000 and score and score <= at then
     local record = readRecord(texts[i - 4])
     if not record or record.kind == 'parked' or record.origin ~= origin then
@@ -93,30 +104,38 @@ for i = 5, #KEYS do
       record.first = record.first > 0 and record.first or record.last
       records[#records + 1] = id
       records[#records + 1] = recordText(record)
-      -- At once: a caller may name a hook twice.
-      redis.call('ZADD', due, at + lease, id)
+      queue[#queue + 1] = claimEnd
+      queue[#queue + 1] = id
       local kind = isRequested and 'asked' or 'pending'
-      claimed[#claimed + 1] = { id, kind, record.attempts, now, claimEnd, unpack(state == 'none:0' and {} or stats) }
-      for _, value in ipairs(claimed[#claimed]) do
-        size = size + #tostring(value)
+      claimed[#claimed + 1] = { id, kind, record.attempts, state ~= 'none:0' and stats or nil }
+      unread[#unread + 1] = { id, kind, record.attempts, 'unread' }
+      for n = 1, #stats do
+        size = size + #(stats[n] or '')
       end
-      unread[#unread + 1] = { id, kind, record.attempts, now, claimEnd, 'unread' }
     end
   end
 end
 if #claimed > 0 then
   redis.call('HSET', hooks, unpack(records))
+  redis.call('ZADD', due, unpack(queue))
 end
 if #lost > 0 then
   redis.call('ZREM', due, unpack(lost))
 end
 
 if breaker == 'probing' and #claimed > 0 then
-  redis.call('HSET', endpoint, 'probe_until', string.format('%d', at + lease))
+  redis.call('HSET', endpoint, 'probe_until', claimEnd)
 elseif breaker == 'draining' then
-  redis.call('HSET', endpoint, 'tokens', tostring(tokens - #claimed), 'tokens_at', string.format('%d', at))
+  redis.call('HSET', endpoint, 'tokens', tostring(tokens - #claimed), 'tokens_at', now)
 end
-local first = redis.call('ZRANGE', due, 0, 0, 'WITHSCORES')
+-- The next claim may ask for more. It needs the ids before it, and must not ask for them in a round trip of its own.
+local first = redis.call('ZRANGE', due, 0, math.max(0, 2 * asked - 1), 'WITHSCORES')
+local nextIds = {}
+for i = 1, #first, 2 do
+  if tonumber(first[i + 1]) <= at then
+    nextIds[#nextIds + 1] = first[i]
+  end
+end
 local wait = first[2] and math.max(0, tonumber(first[2]) - at) or -1
 if breaker == 'draining' and #claimed == 0 and wait ~= 0 then
   -- Everything that waited during the outage is sent.
@@ -127,9 +146,8 @@ if not first[1] then
   -- The script that enqueues the next hook adds the endpoint again.
   redis.call('SREM', origins, origin)
 end
-wait = string.format('%d', wait)
 if #claimed > 0 then
   -- Without the stats, which may hold secrets. An expired claim needs no reply any more.
-  answerOnce({ 'claimed', wait, breaker, unpack(unread) }, lease)
+  answerOnce(replyOf(wait, breaker, unread, {}), lease)
 end
-return { 'claimed', wait, breaker, unpack(claimed) }
+return replyOf(wait, breaker, claimed, nextIds)

@@ -17,7 +17,6 @@
 --          `deferred`: the limit of records is reached
 --          `unclear`: another state is parked; nothing was done, and a call with the stats decides
 --          `refused`, with the error as a third value, which names the queue of the endpoint
---          A reply for each job would be larger than all else that is kept of it (`includes/once.lua`).
 -- The new records are one entry of the audit stream (`includes/audit.lua`).
 -- Repeats its first reply when it is sent again (`includes/once.lua`): its own records would be `already-pending`.
 -- Also written by: every script of hooks; the Go jobservice (stats).
@@ -26,6 +25,7 @@
 --- @include rank
 --- @include hook_record
 --- @include enqueue_hook
+--- @include runs
 
 -- Longer than any host retries (`src/io/redis/retry.ts`). There is a reply for each page of a sweep, so not longer than needed.
 local KEPT_MS = 60000
@@ -60,15 +60,6 @@ end
 -- jobs at a time.
 local STRIDE = 500
 local reply, all = { 'done' }, {}
-local last = {}
-local function add(outcome, refusal)
-  if last[1] == outcome and last[3] == refusal then
-    last[2] = last[2] + 1
-  else
-    last = { outcome, 1, refusal }
-    reply[#reply + 1] = last
-  end
-end
 for from = 4 + count, #ARGV, 3 * STRIDE do
   local to = math.min(#ARGV, from + 3 * STRIDE - 1)
   local ids = {}
@@ -98,7 +89,7 @@ for from = 4 + count, #ARGV, 3 * STRIDE do
       rooms[endpoint] = rooms[endpoint] or roomFor(hooks, KEYS[3 + endpoint], maxRecords)
       outcome, new = recordChange(record, state, ARGV[3 + endpoint], rooms[endpoint] > added)
     end
-    add(outcome, refusals[endpoint] and refusals[endpoint].err or nil)
+    addRun(reply, outcome, refusals[endpoint] and refusals[endpoint].err or nil)
     if new then
       added = record and added or added + 1
       records[#records + 1] = id

@@ -10,11 +10,12 @@
 -- ARGV[1]  '', or a time in ms that replaces the clock of Redis
 -- ARGV[2…] for each hook, in the order of KEYS[5…]: job id; end of the claim (ms); status, revision (unix s) and check_in_at (unix s)
 --          that were sent; the stored ACK, byte for byte, if it cannot be decoded, else ''
--- Reply    { 'recorded', a reply for each hook, in order }. That is
---          { 'done' }
---          { 'changed' }: the job has changed since it was claimed; the new state is due now
---          { 'expired' }: the claim has expired; the ACK is stored all the same
---          { 'refused', the error, which names the stats }: they are no hash; the hook is left, and the others are recorded
+-- Reply    { 'recorded', then for hooks in a row with the same outcome, in order: { outcome, how many hooks } }. Outcomes:
+--          `done`
+--          `changed`: the job has changed since it was claimed; the new state is due now
+--          `expired`: the claim has expired; the ACK is stored all the same
+--          `refused`, with the error as a third value, which names the stats: they are no hash; the hook is left, and the others are
+--          recorded
 -- Needs no token: a repeated call changes nothing more.
 -- Also written by: every script of hooks; the Go jobservice (stats and tracking hash).
 --- @include prove
@@ -23,6 +24,7 @@
 --- @include ack
 --- @include acknowledge
 --- @include claimed_hook
+--- @include runs
 
 local WORDS = 6
 local track, hooks, due, endpoint, at = KEYS[1], KEYS[2], KEYS[3], KEYS[4], nowMs(ARGV[1])
@@ -51,39 +53,44 @@ if refused then
   return refused
 end
 
--- Returns the reply for one hook. With `done` its record can go.
+-- Returns the outcome for one hook, and the error of one that is refused. With `done` its record can go.
 local function record(hook, text)
   local stats, id = hook.stats, hook.id
-  local found = redis.call('TYPE', stats).ok
-  local refusal = wrongType(stats, found, 'hash')
-  if refusal then
-    return { 'refused', refusal.err }
+  local values = redis.pcall('HMGET', stats, 'ack', 'status', 'revision', 'check_in_at')
+  local ack, status, revision, checkInAt = unpack(values)
+  local isFound = ack or status
+  if not isFound then
+    local found = redis.call('TYPE', stats).ok
+    local refusal = wrongType(stats, found, 'hash')
+    if refusal then
+      return 'refused', refusal.err
+    end
+    isFound = found == 'hash'
   end
   local claimed = claimedRecord(text, due, id, hook.claimEnd)
-  local ack, status, revision, checkInAt = unpack(redis.call('HMGET', stats, 'ack', 'status', 'revision', 'check_in_at'))
-  if found == 'hash' then
+  if isFound then
     acknowledge(stats, track, id, ack, revision, hook.status, hook.revision, hook.checkInAt, hook.unreadable)
   end
   if not claimed then
-    return { 'expired' }
+    return 'expired'
   end
   -- Compared with the claimed state, not with the state that was sent: the sender may decode an odd revision in another way, and
   -- the hook would be sent again and again.
   local state = stateBy(status, revision)
   local hasChanged = state ~= claimed.state or checkInAtOf(checkInAt) > tonumber(hook.checkInAt)
-  if found == 'hash' and hasChanged then
+  if isFound and hasChanged then
     startAgain(hooks, due, id, claimed, state, at)
-    return { 'changed' }
+    return 'changed'
   end
-  return { 'done' }
+  return 'done'
 end
 
 local reply, done = { 'recorded' }, {}
 local texts = redis.call('HMGET', hooks, unpack(ids))
 for i, hook in ipairs(delivered) do
-  local answer = record(hook, texts[i])
-  reply[#reply + 1] = answer
-  done[#done + 1] = answer[1] == 'done' and hook.id or nil
+  local outcome, refusal = record(hook, texts[i])
+  addRun(reply, outcome, refusal)
+  done[#done + 1] = outcome == 'done' and hook.id or nil
 end
 if #done > 0 then
   forget(hooks, due, unpack(done))

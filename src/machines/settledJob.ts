@@ -21,7 +21,8 @@ export const settle = (input: SettledInput): Settled | undefined => endOf(contex
 
 /**
  * The actor logic of a job that ends in its first tick: nearly every job of a sweep. It takes `jobMachine` from `tracking` to a
- * final state in one step, at a twentieth of the cost. A test compares both for every verdict, reason and mode. A job that an inspector follows runs `jobMachine` itself.
+ * final state in one step, at a twentieth of the cost. A test compares both for every verdict, reason and mode. A job that an
+ * inspector follows runs `jobMachine` itself.
  *
  * The logic has its input already, because an actor with any options costs five times as much: V8 makes a hidden class for each
  * of them, which is garbage that only a full collection finds.

@@ -79,6 +79,8 @@ export const hostWith = (scene: Scene, client: Redis, who: string, at: number, r
     httpClient: {
       async post() {
         sent.push({ who, isTaken: reply.kind === 'accepted' });
+        // The POSTs of one claim begin at the same time.
+        await Promise.resolve();
         time = settledAt;
         return reply;
       },
@@ -93,7 +95,7 @@ export const hostWith = (scene: Scene, client: Redis, who: string, at: number, r
     records,
     async round(to: string, most: number) {
       const { hooks } = await records.claim(to, most);
-      for (const claimed of hooks) await sender.deliver(claimed);
+      await Promise.all(hooks.map(sender.deliver));
       return hooks.length;
     },
   };

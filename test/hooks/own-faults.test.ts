@@ -7,7 +7,7 @@ import net from 'node:net';
 import { createInterface } from 'node:readline';
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { createActor, waitFor } from 'xstate';
+import { createActor, toPromise, waitFor } from 'xstate';
 import { createEndpointActors } from '../../src/actors/endpointActors.ts';
 import type { BackgroundError, HookOutcome, ReaperOptions } from '../../src/index.ts';
 import type { Claim } from '../../src/io/hooks/claims.ts';
@@ -303,6 +303,35 @@ test('fault 127: a process without free file descriptors counts no failure of an
   }
 });
 
+test('a claim names what the last one has found due, unless another host has taken some of it', async () => {
+  const claims: (readonly string[] | undefined)[] = [];
+  let taken = 2;
+  const records = {
+    async claim(_origin: string, _most: number, ids?: readonly string[]): Promise<Claim> {
+      claims.push(ids);
+      return { hooks: Array(taken).fill({}), breaker: 'closed', wait: 0, next: ['c', 'd', 'e'] };
+    },
+  } as Partial<HookRecords> as HookRecords;
+  const limiter = {
+    reserve: (_: string, most: number) => most,
+    release() {},
+  } as Partial<InFlightLimiter> as InFlightLimiter;
+  const backoff = createHostBackoff(createTestClock(), () => 1);
+  const { claim } = createEndpointActors(records, limiter, backoff);
+  const ask = (max = 2) => toPromise(createActor(claim, { input: { endpoint: 'http://a', max } }).start());
+  await ask();
+  await ask();
+  taken = 4;
+  // Fewer are known than there is room for.
+  await ask(4);
+  expect(claims.splice(0)).toEqual([undefined, ['c', 'd'], undefined]);
+  taken = 1;
+  await ask();
+  taken = 2;
+  for (let i = 0; i < 33; i++) await ask();
+  expect(claims.map((ids) => ids?.length)).toEqual([2, ...Array(32).fill(undefined), 2]);
+});
+
 test('fault 127: a host that cannot send pauses: it claims nothing for the endpoint meanwhile, and then one hook', async () => {
   const clock = createTestClock();
   const backoff = createHostBackoff(clock, () => 1);
@@ -310,7 +339,7 @@ test('fault 127: a host that cannot send pauses: it claims nothing for the endpo
   const records = {
     async claim(_origin: string, most: number): Promise<Claim> {
       claims.push(most);
-      return { hooks: [], breaker: 'closed', wait: undefined };
+      return { hooks: [], breaker: 'closed', wait: undefined, next: [] };
     },
   } as Partial<HookRecords> as HookRecords;
   const limiter = {

@@ -1,4 +1,5 @@
-import { beforeAll, expect, test } from 'vitest';
+import type { Redis } from 'ioredis';
+import { beforeAll, describe, expect, test } from 'vitest';
 import type { HttpReply } from '../../src/io/hooks/http/reply.ts';
 import { type Command, everySchedule } from '../support/everySchedule.ts';
 import { redisFixture } from '../support/fixture.ts';
@@ -41,6 +42,12 @@ const beginnings: Readonly<Record<string, () => Promise<void>>> = {
   async none() {
     await world.seed('j');
   },
+  async 'two pending'() {
+    for (const id of ['j', 'k']) {
+      await world.seed(id);
+      await world.sweep(undefined, 'Running:100', -1, origin, id);
+    }
+  },
 };
 
 /** Those in which a host finds something to claim at once. */
@@ -52,31 +59,31 @@ const claimable = ['pending', 'held by a host that has died'];
  *
  * @param noted states that were noted as they were made
  */
-const checkEnd = async (noted: (state: string) => boolean) => {
+const checkEnd = async (noted: (state: string) => boolean, id = 'j') => {
   world.verify();
   await world.deliverAll(later);
   const isParked = async (state: string) => {
-    const record = await world.record();
+    const record = await world.record(id);
     return record?.state === 'parked' && record.about === state;
   };
-  const owed = await world.owed();
+  const owed = await world.owed(id);
   if (owed !== undefined && !(await isParked(owed))) {
-    if (noted(owed)) expect(await world.record()).toMatchObject({ state: 'parked', about: owed });
-    await world.sweep(undefined, owed, later);
+    if (noted(owed)) expect(await world.record(id)).toMatchObject({ state: 'parked', about: owed });
+    await world.sweep(undefined, owed, later, origin, id);
     expect(world.said.sweep?.at(-1)).toBe('enqueued');
     await world.deliverAll(later);
-    expect(await world.owed()).toBeUndefined();
+    expect(await world.owed(id)).toBeUndefined();
   }
   world.verify();
-  if ((await redis.exists(keys.stats('j'))) === 0) return;
-  const [status, count] = [await redis.hget(keys.stats('j'), 'status'), await redis.hget(keys.track, 'j')];
+  if ((await redis.exists(keys.stats(id))) === 0) return;
+  const [status, count] = [await redis.hget(keys.stats(id), 'status'), await redis.hget(keys.track, id)];
   const isFinal = status === 'Success' || status === 'Error';
-  expect(count).toBe(!isFinal ? '2' : (await world.owed()) === undefined ? null : '1');
+  expect(count).toBe(!isFinal ? '2' : (await world.owed(id)) === undefined ? null : '1');
 };
 
 /** Every order of some actors, from each beginning. */
 const inEveryOrder = async ({
-  from = Object.keys(beginnings),
+  from = Object.keys(beginnings).filter((beginning) => beginning !== 'two pending'),
   actors,
   noted = () => false,
   crashes = true,
@@ -113,7 +120,9 @@ const inEveryOrder = async ({
 // A 404 is to the scripts what a 503 is, but for the breaker and the patience.
 const all: readonly (readonly [string, HttpReply])[] = Object.entries(replies);
 const outcomes = all.filter(([, { kind }]) => kind !== 'unknown');
-const did = (trace: readonly string[], step: string) => trace.includes(step);
+/** Where the first step of an actor is that begins like this; -1 for none. */
+const placeOf = (trace: readonly string[], step: string) => trace.findIndex((label) => label.startsWith(step));
+const did = (trace: readonly string[], step: string) => placeOf(trace, step) >= 0;
 
 test.each(all)(
   'two hosts at once, one of which gets the answer "%s": only one host at a time has claimed the job',
@@ -165,6 +174,60 @@ test('a final status that two hosts deliver, one of them after its claim has exp
       expect(await redis.hget(keys.track, 'j')).toBe('1');
     },
     crashes: true,
+  });
+});
+
+describe('two hooks that one call records, in every order with', () => {
+  let isShared = false;
+  beforeEach(() => {
+    isShared = false;
+  });
+  const late = { settledAt: claimFor + 3 };
+  const changesOfK = (state: string, trace: readonly string[]) => state === 'Success:100' && did(trace, 'w: evalsha');
+
+  test.each<[string, typeof late | undefined, (command: Command) => Promise<unknown>]>([
+    ['a worker that changes one of the jobs', undefined, (command) => world.status(command, 'w', 'Success', 100, 'k')],
+    ['a worker that reports progress of one', undefined, (command) => world.checkIn(command, 'w', 'k')],
+    ['the deletion of the stats of one', undefined, (command) => world.remove(command, 'k')],
+    [
+      'a Go jobservice that changes one, and ACKs it',
+      undefined,
+      async (command) => {
+        await world.goStatus(command, 'Success', 100, 'k');
+        await world.goAck(command, 'Success', 100, 'k');
+      },
+    ],
+    ['a user who drops one', undefined, (command) => world.person(command, 'drop', 1, 'k')],
+    [
+      'a sweep that has read an older state of one',
+      undefined,
+      (command) => world.sweep(command, 'Pending:100', 1, origin, 'k'),
+    ],
+    [
+      'a host that claims both after the claims have expired',
+      late,
+      (command) => world.host(command, 'b', claimFor + 2, replies.taken),
+    ],
+    [
+      'a host that claims one after the claims have expired',
+      late,
+      (command) => world.host(command, 'b', claimFor + 2, replies.taken, { most: 1 }),
+    ],
+  ])('%s', async (_, options, other) => {
+    const runs = await inEveryOrder({
+      from: ['two pending'],
+      actors: (command) => [world.host(command, 'a', 0, replies.taken, options), other(command)],
+      noted: changesOfK,
+      also: async (trace) => {
+        // In some orders the host claims only one of them, or dies.
+        const recorded = (world.said.a ?? []).filter((said) => said.startsWith('delivered ')).length;
+        const calls = trace.filter((step) => step.startsWith('a: evalsha ')).length;
+        if (recorded === 2) expect(calls).toBe(1);
+        isShared ||= recorded === 2;
+        await checkEnd((state) => changesOfK(state, trace), 'k');
+      },
+    });
+    expect([runs > 5, isShared]).toEqual([true, true]);
   });
 });
 
@@ -352,7 +415,7 @@ test.each(outcomes)(
       // Of a state that is parked no report is sent; and the Go side's ACK takes ours of the report back (defect 30), which
       // only a sweep finds.
       noted: (_state, trace) =>
-        reply !== replies.refused && trace.indexOf('w: evalsha') > trace.indexOf('go: ACK Running'),
+        reply !== replies.refused && placeOf(trace, 'w: evalsha') > placeOf(trace, 'go: ACK Running'),
       crashes: false,
     });
   },

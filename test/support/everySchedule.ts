@@ -66,12 +66,15 @@ export const everySchedule = async ({
         if (who !== dead) pending.push({ who, label, go });
       });
     await reset();
-    for (const actor of body(command)) actor.catch(() => undefined);
+    const running = countRunning(body(command));
     for (;;) {
-      do await new Promise((resolve) => setImmediate(resolve));
-      while (busy > 0);
+      await allWait(() => busy > 0);
       pending.sort((a, b) => (a.who < b.who ? -1 : 1));
-      if (pending.length === 0) break;
+      if (pending.length === 0) {
+        // Otherwise orders would be left out without a word.
+        if (running() > 0 && dead === undefined) throw new Error('an actor waits for something that is no command');
+        break;
+      }
       const open = pending.filter((one) => !asleep.includes(one));
       const count = open.length;
       isRepeated = count === 0;
@@ -103,5 +106,25 @@ export const everySchedule = async ({
     while (last >= 0 && (choices[last] as number) + 1 >= (widths[last] as number)) last -= 1;
     if (last < 0) return runs;
     prefix = [...choices.slice(0, last), (choices[last] as number) + 1];
+  }
+};
+
+/** Counts the actors that have not ended. */
+const countRunning = (actors: readonly Promise<unknown>[]): (() => number) => {
+  let count = actors.length;
+  const end = () => {
+    count -= 1;
+  };
+  for (const actor of actors) actor.then(end, end);
+  return () => count;
+};
+
+/**
+ * Resolves when each actor has ended or waits for its turn. That is two turns of the event loop after the last command, for an
+ * actor may wait for one before its next command, as `src/io/hooks/batcher.ts` does.
+ */
+const allWait = async (isBusy: () => boolean): Promise<void> => {
+  for (let turns = 0; turns < 2; turns = isBusy() ? 0 : turns + 1) {
+    await new Promise((resolve) => setImmediate(resolve));
   }
 };

@@ -1,5 +1,6 @@
 import { clockOverride } from '../clock.ts';
 import type { Deps } from '../redis/deps.ts';
+import type { ClaimedReply } from '../redis/replies/hooks.ts';
 import { retry } from '../redis/retry.ts';
 import { claimOnce } from '../redis/scripts.ts';
 import { unlessWrongType } from '../redis/wrongTypes.ts';
@@ -30,6 +31,8 @@ export interface Claim {
   readonly breaker: Breaker;
   /** How long until there may be more to claim, in ms; undefined if the queue is empty. */
   readonly wait: number | undefined;
+  /** Jobs whose hooks were due next at that moment, up to twice as many as were asked for. */
+  readonly next: readonly string[];
 }
 
 export interface ClaimSettings {
@@ -68,8 +71,7 @@ const statsFields = [
   'ack',
 ] as const;
 
-type HookReply = (string | null)[];
-const isUnread = (hook: HookReply): boolean => hook[5] === 'unread';
+const isUnread = ([, , , stats]: ClaimedReply): boolean => stats === 'unread';
 
 export const createClaims = ({
   connection: { redis },
@@ -78,12 +80,16 @@ export const createClaims = ({
   clock,
   settings,
 }: Pick<Deps, 'connection' | 'keys' | 'scripts' | 'clock'> & { settings: ClaimSettings }): Claims => {
-  const readStats = (id: string): Promise<HookReply> =>
-    unlessWrongType<HookReply>(redis.hmget(keys.stats(id), ...statsFields), []);
+  const readStats = async (id: string) => {
+    const values = await unlessWrongType<(string | null)[]>(redis.hmget(keys.stats(id), ...statsFields), []);
+    return values.map((value) => value ?? false);
+  };
 
   /** The reply to a repeated claim leaves out the stats. */
-  const withStats = async (hook: HookReply): Promise<HookReply> =>
-    isUnread(hook) ? [...hook.slice(0, 5), ...(await readStats(hook[0] as string))] : hook;
+  const withStats = async (hook: ClaimedReply): Promise<ClaimedReply> => {
+    const [id, kind, attempt] = hook;
+    return isUnread(hook) ? [id, kind, attempt, await readStats(id)] : hook;
+  };
 
   return {
     async claim(endpoint, max, named) {
@@ -113,34 +119,27 @@ export const createClaims = ({
           change,
         ),
       );
+      const { breaker, wait, at, until, next } = reply;
       const hooks = reply.hooks.some(isUnread) ? await Promise.all(reply.hooks.map(withStats)) : reply.hooks;
       return {
-        breaker: reply.breaker,
-        wait: reply.wait,
-        hooks: hooks.map((hook) => ({ ...claimedHookOf(hook), endpoint, askedAt })),
+        breaker,
+        wait,
+        next,
+        hooks: hooks.map(([id, kind, attempt, stats]) => ({
+          ...{ id, endpoint, attempt, at, until, askedAt },
+          isRequested: kind === 'asked',
+          stats: statsOf(stats as Exclude<typeof stats, 'unread'>),
+        })),
       };
     },
   };
 };
 
-const claimedHookOf = (reply: HookReply) => {
-  const [id, kind, attempt, at, until] = reply;
-  return {
-    id: id as string,
-    isRequested: kind === 'asked',
-    attempt: Number(attempt),
-    at: Number(at),
-    until: Number(until),
-    stats: statsOf(reply),
-  };
-};
-
-/** The stats come after five other values. */
-const statsOf = (reply: HookReply): Record<string, string> => {
+const statsOf = (values: readonly (string | false)[] = []): Record<string, string> => {
   const stats: Record<string, string> = {};
-  for (const [i, field] of statsFields.entries()) {
-    const value = reply[5 + i];
-    if (value != null) stats[field] = value;
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i];
+    if (typeof value === 'string') stats[statsFields[i] as string] = value;
   }
   return stats;
 };

@@ -76,7 +76,16 @@ export interface ChangeOnce {
   readonly token: string;
 }
 
-export const newToken = () => randomBytes(9).toString('base64url');
+export const newToken = (): string => {
+  if (randomness.length < tokenBytes) randomness = randomBytes(512 * tokenBytes);
+  const token = randomness.toString('base64url', 0, tokenBytes);
+  randomness = randomness.subarray(tokenBytes);
+  return token;
+};
+const tokenBytes = 9;
+/** For tokens to come: one draw of random bytes takes as long as all else that is done for a claim. */
+let randomness = Buffer.alloc(0);
+
 /** A new change of a job. Make it once, and use it for all attempts. */
 export const changeOnce = (keys: Keys, id: string): ChangeOnce => ({ key: keys.changes(id), token: newToken() });
 /** A new step of a rescue or of the quarantine. Its key is used by this step only, so it never holds another type. */
@@ -160,7 +169,7 @@ const headOf = (change: ChangeOnce | undefined, keys: readonly ScriptKey[], args
 /** Sent with their texts at once: a host that stops without a timeout has time for one command, not for a NOSCRIPT and a second one. */
 const sentWhole: ReadonlySet<ScriptName> = new Set(['resign_lease']);
 /** Their replies are decoded from bytes: they hold texts of others, and not a byte may be lost. */
-const repliedInBytes: ReadonlySet<ScriptName> = new Set(['read_facts']);
+const repliedInBytes: ReadonlySet<ScriptName> = new Set(['read_facts', 'claim_hooks']);
 /** Methods of every client that the types of ioredis leave out. */
 type BufferReplies = Readonly<Record<'evalBuffer' | 'evalshaBuffer', Redis['evalsha']>>;
 
@@ -202,12 +211,12 @@ export const createScripts = (redis: Redis, mayRun: () => boolean = () => true, 
     const { isOnce, isRecorded, ...forms } = sources.get(name) as Source;
     const { open, fenced } = forms[form] as Forms;
     const [auditKeys, auditArgs] = isRecorded ? auditHeadOf(recorder, note, keys, args) : none;
-    const ownKeys = [...auditKeys, ...keys];
-    const ownArgs = [...auditArgs, ...args];
+    const ownKeys = after(auditKeys, keys);
+    const ownArgs = after(auditArgs, args);
     const [key, token] = isOnce ? headOf(change, ownKeys, ownArgs) : none;
     const reply =
       fence === undefined
-        ? await evaluate(name, open, [...key, ...ownKeys], [...token, ...ownArgs])
+        ? await evaluate(name, open, after(key, ownKeys), after(token, ownArgs))
         : await evaluate(name, fenced, [...key, fence.lease, ...ownKeys], [...token, fence.token, ...ownArgs]);
     if (outcomeOf(reply) === 'fenced') throw new FencedError();
     if (outcomeOf(reply) !== 'unaudited') return reply;
@@ -241,6 +250,9 @@ const auditHeadOf = (
   return String(args[0]).startsWith('audit:') ? [keys.slice(0, 1), ['audit:']] : none;
 };
 const none = [[], []] as const;
+/** Both lists, without a copy if the first is empty: a script may have a thousand keys. */
+const after = <Item>(head: readonly Item[], rest: readonly Item[]): readonly Item[] =>
+  head.length === 0 ? rest : [...head, ...rest];
 
 const outcomeOf = (reply: unknown): unknown => (Array.isArray(reply) ? reply[0] : reply);
 

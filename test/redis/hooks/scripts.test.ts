@@ -218,16 +218,20 @@ describe('a claim', () => {
       [hooks, dueOf(of), `t:reaper:hooks:endpoint:${of}`, origins, ...ids.map(statsOf)],
       [now, lease, most, threshold, rate, of, ...ids],
     );
-    return { wait: reply.wait ?? -1, breaker: reply.breaker, taken: reply.hooks };
+    return { wait: reply.wait ?? -1, breaker: reply.breaker, until: reply.until, taken: reply.hooks, next: reply.next };
   };
 
   test('takes what is due, as it is now, and holds it', async () => {
     await job('Running', 100, { web_hook_url: `${origin}/x` });
     await write(pending('Running:100'), at);
-    const { wait, breaker, taken } = await claim(['j']);
-    expect([wait, breaker]).toEqual([40_000, 'closed']);
-    expect(taken[0]?.slice(0, 9)).toEqual(['j', 'pending', 1, String(at), String(at + 40_000), 'j', null, null, null]);
-    expect(taken[0]).toContain(`${origin}/x`);
+    const { wait, breaker, until, taken } = await claim(['j']);
+    expect([wait, breaker, until]).toEqual([40_000, 'closed', at + 40_000]);
+    const [, , , stats] = taken[0] ?? [];
+    expect([taken[0]?.slice(0, 3), stats?.slice(0, 4)]).toEqual([
+      ['j', 'pending', 1],
+      ['j', false, false, false],
+    ]);
+    expect(stats).toContain(`${origin}/x`);
     expect([await record(), await dueAt()]).toEqual([`sending Running:100 ${origin} 1 ${s} ${s} -`, at + 40_000]);
     expect((await claim(['j'])).taken).toEqual([]);
   });
@@ -253,13 +257,29 @@ describe('a claim', () => {
     expect([taken.map(([id]) => id), wait]).toEqual([['b'], 1]);
   });
 
+  test('names the hooks that are due next, up to twice as many as there was room for', async () => {
+    for (const [i, id] of ['a', 'b', 'c', 'd', 'e'].entries()) {
+      await job('Running', 100, {}, id);
+      await write(pending('Running:100'), id === 'e' ? at + 1 : at - 9 + i, id);
+    }
+    expect((await claim(['a'], { most: 1 })).next).toEqual(['b', 'c']);
+    expect((await claim(['b'])).next).toEqual(['c', 'd']);
+    expect((await claim(['c', 'd'])).next).toEqual([]);
+  });
+
+  test('takes a hook once that is named twice', async () => {
+    await job('Running');
+    await write(pending('Running:100'), at);
+    expect((await claim(['j', 'j'])).taken.map(([id]) => id)).toEqual(['j']);
+  });
+
   test('fault 150: takes nothing that is parked, of another endpoint, or without a record, and asks for it no more', async () => {
     await redis.sadd(origins, origin, other);
     await write(pending('Running:100', other), at, 'moved');
     await redis.hset(hooks, 'parked', `parked Running:100 ${origin} 1 4 4 400`);
     await redis.zadd(due, at, 'parked', at, 'gone');
     for (const id of ['moved', 'parked', 'gone']) await job('Running', 100, {}, id);
-    expect(await claim(['moved', 'parked', 'gone'])).toEqual({ wait: -1, breaker: 'closed', taken: [] });
+    expect(await claim(['moved', 'parked', 'gone'])).toMatchObject({ wait: -1, breaker: 'closed', taken: [] });
     expect([await redis.exists(due), await redis.smembers(origins)]).toEqual([0, [other]]);
     expect(await record('moved')).toBe(pending('Running:100', other));
   });
@@ -273,14 +293,26 @@ describe('a claim', () => {
 
   test('returns no stats if they are gone or of another type, and any status as it is', async () => {
     await write(pending('Running:100'), at);
-    expect((await claim(['j'])).taken[0]).toHaveLength(5);
+    expect((await claim(['j'])).taken[0]).toEqual(['j', 'pending', 1]);
     await redis.set(statsOf('k'), 'x');
     await write(pending('Running:100'), at, 'k');
-    expect((await claim(['k'])).taken[0]).toHaveLength(5);
+    expect((await claim(['k'])).taken[0]).toEqual(['k', 'pending', 1]);
     await job('Odd one', 100, {}, 'l');
     await write(pending('Running:100'), at, 'l');
     await claim(['l']);
     expect(await record('l')).toBe(`sending Odd_one:100 ${origin} 1 ${s} ${s} -`);
+  });
+
+  test('returns bytes that are not UTF-8 as U+FFFD, and each text of the other hooks as it is', async () => {
+    await job('Running', 100, { parameters: '{"a":"ä\\"\\n"}' });
+    await job('Running', 100, {}, 'k');
+    await redis.hset(statsOf('k'), 'parameters', Buffer.from('{"a":"\xff"}', 'latin1'));
+    for (const id of ['j', 'k']) await write(pending('Running:100'), at, id);
+    const { taken } = await claim(['j', 'k']);
+    expect(taken.map(([id, , , stats]) => [id, stats?.[16]])).toEqual([
+      ['j', '{"a":"ä\\"\\n"}'],
+      ['k', '{"a":"\uFFFD"}'],
+    ]);
   });
 
   test('is refused while the breaker is open, and lets one through when it has been for long enough', async () => {
@@ -289,10 +321,10 @@ describe('a claim', () => {
       await write(pending('Running:100'), at, id);
     }
     await redis.hset(endpoint, { failures: 2, opens: 1, open_until: at + 500 });
-    expect(await claim(['a', 'b'])).toEqual({ wait: 500, breaker: 'open', taken: [] });
+    expect(await claim(['a', 'b'])).toMatchObject({ wait: 500, breaker: 'open', taken: [] });
     const first = await claim(['a', 'b'], { now: at + 500 });
     expect([first.breaker, first.taken.map(([id]) => id)]).toEqual(['probing', ['a']]);
-    expect(await claim(['a', 'b'], { now: at + 1_000 })).toEqual({ wait: 39_500, breaker: 'open', taken: [] });
+    expect(await claim(['a', 'b'], { now: at + 1_000 })).toMatchObject({ wait: 39_500, breaker: 'open', taken: [] });
     expect((await claim(['a', 'b'], { now: at + 40_500 })).breaker).toBe('probing');
     await redis.hset(endpoint, { failures: 1 });
     expect((await claim(['a', 'b'], { now: at + 1_000 })).breaker).toBe('closed');
@@ -351,7 +383,7 @@ describe('a claim', () => {
     expect(await redis.get('answer')).not.toContain('secret');
     expect(await redis.pttl('answer')).toBeGreaterThan(0);
     expect(await redis.pttl('answer')).toBeLessThanOrEqual(40_000);
-    expect((await call()).hooks[0]).toEqual(['j', 'pending', 1, String(at), String(at + 40_000), 'unread']);
+    expect((await call()).hooks[0]).toEqual(['j', 'pending', 1, 'unread']);
   });
 });
 
@@ -416,6 +448,13 @@ describe('what becomes of a hook that was claimed', () => {
       await sending();
       expect(await delivered()).toBe('done');
       expect([await record(), await redis.exists(statsOf('j'))]).toEqual([null, 0]);
+    });
+
+    test('it is confirmed where the stats have lost their status', async () => {
+      await Promise.all([job('Running', 100, { name: 'X' }), sending()]);
+      await redis.hdel(statsOf('j'), 'status', 'revision');
+      expect(await delivered()).toBe('changed');
+      expect(await redis.hexists(statsOf('j'), 'ack')).toBe(1);
     });
 
     test('it is confirmed by a host that is late, which leaves what another holds', async () => {

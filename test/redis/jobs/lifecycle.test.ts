@@ -135,7 +135,7 @@ test('a check-in within the same second as a claim is delivered, although both s
   const hooks = ['t:reaper:hooks', 't:reaper:hooks:parked', 't:reaper:hooks:origins', 't:reaper:hooks:due:http://a'];
   const checkIn = () => scripts.run('check_in', ['t:job_stats:a', ...hooks], [revision, 'a', 'http://a', '', 10]);
   const { status, checkInAt: before } = (await checkIn()) as ReplyOf<'check_in'> & { outcome: 'done' };
-  const { hooks: claimed } = await scripts.run(
+  const { until } = await scripts.run(
     'claim_hooks',
     [hooks[0], hooks[3], 't:reaper:hooks:endpoint:http://a', hooks[2], 't:job_stats:a'] as string[],
     ['', 40_000, 1, 10, 50, 'http://a', 'a'],
@@ -146,7 +146,7 @@ test('a check-in within the same second as a claim is delivered, although both s
   const recorded = await scripts.run(
     'record_delivered',
     ['t:job_track:inprogress', hooks[0], hooks[3], 't:reaper:hooks:endpoint:http://a', 't:job_stats:a'] as string[],
-    ['', 'a', claimed[0]?.[4] ?? '', status, revision, sent, ''],
+    ['', 'a', until, status, revision, sent, ''],
   );
   expect(recorded.hooks).toEqual([{ outcome: 'changed' }]);
 });

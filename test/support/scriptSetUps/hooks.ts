@@ -55,7 +55,9 @@ export const hookSetUps = {
         reason: unread,
         reply: {
           ...{ outcome: 'claimed', wait: 40_000, breaker: 'draining' },
-          hooks: [['j', 'pending', 1, String(at + 5), String(at + 40_005), 'unread']],
+          ...{ at: at + 5, until: at + 40_005 },
+          hooks: [['j', 'pending', 1, 'unread']],
+          next: [],
         },
       },
     },
@@ -70,7 +72,9 @@ export const hookSetUps = {
         reason: unread,
         reply: {
           ...{ outcome: 'claimed', wait: 1, breaker: 'probing' },
-          hooks: [['j', 'asked', 1, String(at), String(at + 40_000), 'unread']],
+          ...{ at, until: at + 40_000 },
+          hooks: [['j', 'asked', 1, 'unread']],
+          next: [],
         },
       },
     },

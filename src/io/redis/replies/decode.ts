@@ -24,8 +24,9 @@ export type TaggedReply<Table extends Outcomes> = {
 export const outcomes =
   <Table extends Outcomes>(table: Table): ReplyDecoder<TaggedReply<Table>> =>
   (raw) => {
-    const [outcome, ...values] = Array.isArray(raw) ? raw : [raw];
-    const decode = Object.hasOwn(table, String(outcome)) ? table[String(outcome)] : undefined;
+    const [word, ...values] = Array.isArray(raw) ? raw : [raw];
+    const outcome = String(word);
+    const decode = Object.hasOwn(table, outcome) ? table[outcome] : undefined;
     if (decode === undefined) throw new ReaperError('internal', `Unexpected script reply: ${JSON.stringify(raw)}`);
     return { outcome: outcome as keyof Table, ...decode(...values) } as TaggedReply<Table>;
   };
