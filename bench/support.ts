@@ -106,3 +106,10 @@ export const sweepOnce = async (
   );
   return summary;
 };
+
+/** Processor time of Redis since its start, in ms. */
+export const redisCpu = async (client: Redis): Promise<number> => {
+  const info = await client.info('cpu');
+  const of = (name: string) => Number(new RegExp(`^${name}:([\\d.]+)`, 'm').exec(info)?.[1]);
+  return 1_000 * (of('used_cpu_user') + of('used_cpu_sys'));
+};
