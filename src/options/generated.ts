@@ -94,7 +94,7 @@ export interface ReaperOptions {
          */
         concurrency?: number | undefined;
         /**
-         * The most jobs of a page. One script reads at most 100, and fewer where that takes Redis longer than half a millisecond (with a `maxRedisShare` of 1, a millisecond).
+         * The most jobs of a page. One script reads at most 200, and fewer where that takes Redis longer than half a millisecond (with a `maxRedisShare` of 1, a millisecond).
          * @default 500
          */
         pageSize?: number | undefined;

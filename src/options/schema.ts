@@ -42,7 +42,7 @@ const sweep = z.strictObject({
   concurrency: option(count(1_024).default(32), 'Jobs that act at the same time.'),
   pageSize: option(
     count(5_000).default(500),
-    'The most jobs of a page. One script reads at most 100, and fewer where that takes Redis longer than half a millisecond (with a `maxRedisShare` of 1, a millisecond).',
+    'The most jobs of a page. One script reads at most 200, and fewer where that takes Redis longer than half a millisecond (with a `maxRedisShare` of 1, a millisecond).',
   ),
   maxRedisShare: option(
     z.number().min(0.01).max(1).default(0.25).meta({ hint: 'share' }),

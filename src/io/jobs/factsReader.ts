@@ -18,7 +18,7 @@ export type ReadFacts = (
 ) => Promise<Omit<TrackedPart, 'left'> & { readonly readAt: number; readonly left: readonly string[] }>;
 
 /** How many jobs one script reads at most. */
-const maxJobsAtOnce = 100;
+const maxJobsAtOnce = 200;
 
 export const createFactsReader = ({ keys, scripts }: Pick<Deps, 'keys' | 'scripts'>, pace: Pace): ReadFacts => {
   const size = createBatchSize(maxJobsAtOnce, pace.scriptTime);
