@@ -8,6 +8,7 @@ import { promisify } from 'node:util';
 import type { Redis } from 'ioredis';
 import { startProxy } from '../test/support/proxy.ts';
 import type { RedisServer } from '../test/support/redisServer.ts';
+import { benchGentle } from './gentle.ts';
 import { besideBusyLoops } from './load.ts';
 import { key, median, type Report, redisCpu, seed, sweepOnce } from './support.ts';
 import { buildUpstream, type Reading, standIn, type Upstream } from './upstream.ts';
@@ -15,6 +16,7 @@ import { buildUpstream, type Reading, standIn, type Upstream } from './upstream.
 const jobs = 100_000;
 /** Jobs that upstream's client reads on loopback, and through the proxy. */
 const sample = { near: 20_000, far: 1_500 };
+const share1 = { sweep: { maxRedisShare: 1 } };
 const usOf = (ms: number, count = jobs) => (ms * 1_000) / count;
 
 export const benchSweep = async (server: RedisServer, report: Report): Promise<void> => {
@@ -30,6 +32,7 @@ export const benchSweep = async (server: RedisServer, report: Report): Promise<v
     report('stand-in for the Go client', `${us(other.us)} a job, Go client ${us(quiet.upstream.us)}`);
   }
   await benchLimits(server, report, quiet);
+  await benchGentle(server, report, jobs);
   await benchActs(server, report);
   await benchFar(server, upstream, report);
 };
@@ -65,8 +68,9 @@ const inTurns = async (server: RedisServer, upstream: Upstream): Promise<Turns> 
   };
 };
 
+/** Without waits: what a sweep can do. `gentle.ts` has the speed at the default share. */
 const sweepWith = async ({ url }: RedisServer, screen: boolean): Promise<number> =>
-  (await sweepOnce(url, { keep: jobs }, { sweep: { screen } })).durationMs;
+  (await sweepOnce(url, { keep: jobs }, { sweep: { screen, maxRedisShare: 1 } })).durationMs;
 
 /** @param work resolves to its wall time in ms. */
 const turnOf = async ({ client }: RedisServer, work: () => Promise<number>): Promise<Turn> => {
@@ -89,8 +93,8 @@ const reportTurns = (
     const text = `${us(turn.us)} a job, ${name} ${us(upstream.us)}: ${speed.toFixed(1)} × as fast`;
     report(`${benchmark}, ${where}`, text, `≥ ${least} ×`, speed >= least);
   };
-  compare('sweep of 100,000 healthy jobs', ours, target.speed);
-  compare('sweep, screened, of 100,000 healthy jobs', screened, target.screened);
+  compare('sweep of 100,000 healthy jobs, share 1', ours, target.speed);
+  compare('sweep, screened, of 100,000 healthy jobs, share 1', screened, target.screened);
   const share = ours.cpuUs / upstream.cpuUs;
   const text = `client ${us(ours.cpuUs)} a job, screened ${us(screened.cpuUs)}, ${name} ${us(upstream.cpuUs)}: ${share.toFixed(2)} ×; Redis ${us(ours.redisUs)}, screened ${us(screened.redisUs)}, and ${us(upstream.redisUs)}`;
   if (target.cpu === undefined) report(`processor time, ${where}`, text);
@@ -139,13 +143,13 @@ const benchActs = async ({ client, url }: RedisServer, report: Report): Promise<
   const acting: number[] = [];
   for (let round = 0; round < 3; round++) {
     await seed(client, jobs);
-    healthy.push((await sweepOnce(url, { keep: jobs })).durationMs);
+    healthy.push((await sweepOnce(url, { keep: jobs }, share1)).durationMs);
     await seed(client, jobs, { actingOneIn: 20 });
-    acting.push((await sweepOnce(url, mixed)).durationMs);
+    acting.push((await sweepOnce(url, mixed, share1)).durationMs);
   }
   const share = median(healthy) / median(acting);
   report(
-    'sweep, 5 % acting jobs',
+    'sweep, 5 % acting jobs, share 1',
     `${us(usOf(median(acting)))} a job, ${share.toFixed(2)} of the speed with healthy jobs`,
     '≥ 0.5',
     share >= 0.5,
@@ -156,9 +160,9 @@ const benchFar = async ({ client, port }: RedisServer, upstream: Upstream, repor
   await seed(client, jobs);
   const proxy = await startProxy(port, { delayMs: 1.25 });
   const theirs = (await upstream.read(proxy.port, sample.far)).us;
-  const ours = usOf((await sweepOnce(`redis://127.0.0.1:${proxy.port}`, { keep: jobs })).durationMs);
+  const ours = usOf((await sweepOnce(`redis://127.0.0.1:${proxy.port}`, { keep: jobs }, share1)).durationMs);
   report(
-    'sweep, round trip of 2.5 ms',
+    'sweep, round trip of 2.5 ms, share 1',
     `${us(ours)} a job, ${upstream.name} ${us(theirs)}: ${(theirs / ours).toFixed(0)} × as fast`,
     '≥ 100 ×',
     theirs / ours >= 100,

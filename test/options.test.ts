@@ -153,7 +153,8 @@ describe('the documented defaults apply', () => {
   });
   test('of sweeps and rescues', () => {
     expect(settings.sweep).toEqual({
-      ...{ initialDelay: 300_000, interval: 3_600_000, jitter: 0.05, concurrency: 32, pageSize: 500, screen: false },
+      ...{ initialDelay: 300_000, interval: 3_600_000, jitter: 0.05, concurrency: 32, pageSize: 500 },
+      ...{ maxRedisShare: 0.25, screen: false },
     });
     expect(settings.rescue).toMatchObject({
       ...{ initialDelay: 5_000, interval: 10_000, grace: 15_000, heartbeatTimeout: 10_000, orphanedAfter: 30_000 },

@@ -3,11 +3,13 @@
 --
 -- KEYS[n]  {ns}:job_stats:<id> (hash) of the nth job
 -- ARGV     the limits by which jobs that are plainly ongoing are passed over (`ongoing`); without them none is
--- Reply    { 'read', JSON: [ now (unix s), job… ], { type, how many of it were passed over, … } }. A job is [FIELDS…] (false for a
---          missing field), `nothing` (no stats), `unreadable` (a key of another type), or false (passed over). One text is decoded
---          several times faster than the thousands of small replies that it replaces. The caller makes the fingerprint of a job
---          that acts: here it would cost as much as all the rest.
+-- Reply    { 'read', JSON: [ now (unix s), job… ], { type, how many of it were passed over, … }, processor time in µs }. A job is
+--          [FIELDS…] (false for a missing field), `nothing` (no stats), `unreadable` (a key of another type), or false (passed
+--          over). One text is decoded several times faster than the thousands of small replies that it replaces. The caller makes
+--          the fingerprint of a job that acts: here it would cost as much as all the rest. The time is missing where the user may
+--          not run INFO.
 -- Also written by: the Go jobservice, and every script that changes a job. This one writes nothing.
+--- @include processor_time
 --- @include now
 --- @include facts
 --- @include ongoing
@@ -39,4 +41,4 @@ for name, count in pairs(counts) do
   passedOver[#passedOver + 1] = name
   passedOver[#passedOver + 1] = count
 end
-return { 'read', cjson.encode(reply), passedOver }
+return { 'read', cjson.encode(reply), passedOver, timeTaken() }

@@ -1,6 +1,7 @@
 import { fromPromise } from 'xstate';
 import type { Hooks } from '../io/hooks/hooks.ts';
-import { type PageReader, type ScanPoint, scanStart } from '../io/jobs/pageReader.ts';
+import type { PageReader } from '../io/jobs/pageReader.ts';
+import { type ScanPoint, scanStart } from '../io/jobs/trackedScan.ts';
 import type { Lease } from '../io/leader/lease.ts';
 import type { Preflight } from '../io/pools/preflight.ts';
 import { newToken } from '../io/redis/scripts.ts';

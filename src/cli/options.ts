@@ -10,7 +10,7 @@ export const optionGroups = {
     paths: ['jobTypes', 'hungAfter', 'hungAfterByType', 'runTimeLimitByType', 'refireGrace', 'clockTolerance'],
   },
   pools: { heading: 'Pools:', paths: ['rescue.heartbeatTimeout', 'rescue.grace'] },
-  sweep: { heading: 'Sweeps:', paths: ['sweep.concurrency', 'sweep.pageSize', 'sweep.screen'] },
+  sweep: { heading: 'Sweeps:', paths: ['sweep.concurrency', 'sweep.pageSize', 'sweep.maxRedisShare', 'sweep.screen'] },
   rescue: {
     heading: 'Rescue:',
     paths: [

@@ -94,10 +94,15 @@ export interface ReaperOptions {
          */
         concurrency?: number | undefined;
         /**
-         * Jobs that are read in one round trip. One script reads at most 100.
+         * The most jobs of a page. One script reads at most 200, and fewer where that takes Redis longer than half a millisecond (with a `maxRedisShare` of 1, a millisecond).
          * @default 500
          */
         pageSize?: number | undefined;
+        /**
+         * How much of its processor time Redis may spend on reading tracked jobs, for sweeps and `status`: they wait between their scripts. With 1 they never wait.
+         * @default 0.25
+         */
+        maxRedisShare?: number | undefined;
         /**
          * Passes over jobs that are plainly ongoing (not final, acknowledged exactly, recently alive) where they are read, in Redis. They are counted, by type, and have no `job` event. Faster where nearly all jobs are healthy.
          * @default false

@@ -40,7 +40,14 @@ const sweep = z.strictObject({
     'Random variation, as a fraction of the interval.',
   ),
   concurrency: option(count(1_024).default(32), 'Jobs that act at the same time.'),
-  pageSize: option(count(5_000).default(500), 'Jobs that are read in one round trip. One script reads at most 100.'),
+  pageSize: option(
+    count(5_000).default(500),
+    'The most jobs of a page. One script reads at most 200, and fewer where that takes Redis longer than half a millisecond (with a `maxRedisShare` of 1, a millisecond).',
+  ),
+  maxRedisShare: option(
+    z.number().min(0.01).max(1).default(0.25).meta({ hint: 'share' }),
+    'How much of its processor time Redis may spend on reading tracked jobs, for sweeps and `status`: they wait between their scripts. With 1 they never wait.',
+  ),
   screen: option(
     z.boolean().default(false),
     'Passes over jobs that are plainly ongoing (not final, acknowledged exactly, recently alive) where they are read, in Redis. They are counted, by type, and have no `job` event. Faster where nearly all jobs are healthy.',

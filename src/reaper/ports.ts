@@ -2,9 +2,11 @@ import { createJobActs, type JobActs } from '../io/acts.ts';
 import type { PlaceVisitor } from '../io/evidence/places.ts';
 import { scanWithEvidence } from '../io/evidence/scan.ts';
 import { createSearch, type Search } from '../io/evidence/search.ts';
-import type { PageReader, ScanPoint } from '../io/jobs/pageReader.ts';
+import { createPace } from '../io/jobs/pace.ts';
+import type { PageReader } from '../io/jobs/pageReader.ts';
 import { screenOf } from '../io/jobs/screen.ts';
 import { createTrackedJobs, type TrackedJobs } from '../io/jobs/trackedJobs.ts';
+import type { ScanPoint } from '../io/jobs/trackedScan.ts';
 import { createLease, type Lease } from '../io/leader/lease.ts';
 import { createOrphans, type Orphans } from '../io/pools/orphans.ts';
 import { createPreflight, type Preflight } from '../io/pools/preflight.ts';
@@ -45,7 +47,8 @@ export const createPorts = (
   const limits = limitsOf(settings);
   const policy = policyOf(limits);
   const screen = sweep.screen ? screenOf(deps.keys, limits) : undefined;
-  const tracked = createTrackedJobs({ ...deps, pageSize: sweep.pageSize, random });
+  const pace = createPace(deps.clock, sweep.maxRedisShare);
+  const tracked = createTrackedJobs({ ...deps, pace, pageSize: sweep.pageSize, random });
   const lease = createLease({ ...deps, durationMs: settings.lease.duration });
   const delivery = createDelivery({
     ...deps,

@@ -1,5 +1,4 @@
-import type { Redis } from 'ioredis';
-import { beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { HttpReply } from '../../src/io/hooks/http/reply.ts';
 import { type Command, everySchedule } from '../support/everySchedule.ts';
 import { redisFixture } from '../support/fixture.ts';

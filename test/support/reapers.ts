@@ -14,7 +14,9 @@ export const trackOpened = (): Opened => {
   const clients: Redis[] = [];
   return {
     create(options) {
-      const reaper = createReaper({ namespace: 't', logger: false, random: () => 0.5, ...options });
+      // A clock of a test stands still while a sweep waits for its share of Redis.
+      const sweep = options.clock === undefined ? options.sweep : { maxRedisShare: 1, ...options.sweep };
+      const reaper = createReaper({ namespace: 't', logger: false, random: () => 0.5, ...options, sweep });
       reapers.push(reaper);
       return reaper;
     },

@@ -1,9 +1,10 @@
 import type { Evidence, TrackedJob } from '../../machines/facts.ts';
 import type { SweepScope } from '../../machines/types/scope.ts';
 import { needsEvidence, type Policy } from '../../machines/verdict.ts';
-import { type PageReader, type ReadPage, type ScanPoint, scanStart } from '../jobs/pageReader.ts';
+import type { PageReader, ReadPage } from '../jobs/pageReader.ts';
 import type { Screen } from '../jobs/screen.ts';
 import type { TrackedJobs } from '../jobs/trackedJobs.ts';
+import { type ScanPoint, scanStart } from '../jobs/trackedScan.ts';
 import type { Search } from './search.ts';
 
 export interface ScanSettings {

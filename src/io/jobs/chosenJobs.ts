@@ -1,6 +1,7 @@
 import type { TrackedJob } from '../../machines/facts.ts';
 import type { Deps } from '../redis/deps.ts';
-import { type PageReader, scanStart } from './pageReader.ts';
+import type { PageReader } from './pageReader.ts';
+import { scanStart } from './trackedScan.ts';
 
 /**
  * Reads the jobs with the given ids page by page, instead of a scan. Each page names the ids of its part that are not tracked.

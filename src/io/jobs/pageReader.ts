@@ -1,16 +1,9 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Page } from '../../machines/types/sweep.ts';
+import { partsOf } from '../redis/paged.ts';
 import type { SeenIds } from './seenIds.ts';
 import { keyOf, type TrackedId } from './trackedId.ts';
-
-/** A position in a scan: a cursor, and the run id of the Redis process that gave it. It means nothing to another process. */
-export interface ScanPoint {
-  readonly cursor: string;
-  readonly runId: string;
-}
-
-/** The start of every scan, in any process. */
-export const scanStart: ScanPoint = { cursor: '0', runId: '' };
+import { createTrackedScan, type ScanPoint, type ScanSource } from './trackedScan.ts';
 
 /** Reads all tracked jobs page by page. After an error, `next` may be called again: it resumes. */
 export interface PageReader {
@@ -22,93 +15,85 @@ export interface ReadPage extends Page {
   readonly from: ScanPoint;
 }
 
-/** The reply of one scan. */
-export interface Scan {
-  readonly next: ScanPoint;
-  /** Which connection the reply came on. */
-  readonly epoch: number;
-  readonly ids: readonly TrackedId[];
-}
-
 /** Jobs that were read, and those that were passed over. Where the values are large, some ids are `left` for the next call. */
 export interface TrackedPart extends Pick<Page, 'jobs' | 'screened'> {
   readonly left: readonly TrackedId[];
 }
 
 /** What a reader reads with. */
-export interface PageSource {
-  scan(cursor: string): Promise<Scan>;
+export interface PageSource extends ScanSource {
   readTracked(ids: readonly TrackedId[]): Promise<TrackedPart>;
-  /** Counts connections. */
-  epoch(): number;
   /** The most jobs of a page. */
   readonly pageSize: number;
 }
 
+/** A page whose ids are known, and its facts, once it was asked for. */
+interface PageToCome {
+  readonly ids: readonly TrackedId[];
+  readonly from: ScanPoint;
+  reading: Promise<TrackedPart> | undefined;
+}
+
+/** With two pages on their way, Redis never waits for this process. */
+const pagesAhead = 2;
+
 /**
  * Reads the tracked jobs with one round trip a page: the scan for the next ids is sent together with the read of these jobs, and
- * the next page is read while this one is judged. If another Redis process replies than the one that gave the cursor (after a
- * restart or a failover), the scan starts over, and skips the ids that were seen. Without the right to run INFO, processes are
- * told apart by their connections.
+ * the next pages are read while this one is judged.
  */
 export const createPageReader = (source: PageSource, seen: SeenIds, from: ScanPoint): PageReader => {
   const { pageSize } = source;
-  let point = from;
-  let epoch = source.epoch();
-  let began = from;
-  let scanned: Promise<Scan> | undefined;
-  let rest: readonly TrackedId[] = [];
-  let isScanned = false;
-  let ahead: Promise<ReadPage> | undefined;
+  const scan = createTrackedScan(source, from);
+  /** The pages to come, as far as they were scanned. */
+  const pages: PageToCome[] = [];
+  let sending: Promise<void> | undefined;
 
-  const scanNext = () => {
-    const result = source.scan(point.cursor);
-    result.catch(() => undefined); // The next `await` handles it.
-    return result;
-  };
-
-  /** Whether a reply continues the scan. A reply to the cursor 0 always does. */
-  const goesOn = ({ next, epoch: answeredBy }: Scan): boolean =>
-    point.cursor === '0' || (point.runId === next.runId && (next.runId !== '' || epoch === answeredBy));
-
-  const receive = async (): Promise<Scan> => {
-    for (;;) {
-      scanned ??= scanNext();
-      const result = await scanned.finally(() => {
-        scanned = undefined;
-      });
-      if (goesOn(result)) return result;
-      point = scanStart;
-    }
-  };
-
-  const load = async (): Promise<ReadPage> => {
-    if (rest.length === 0) {
-      const { next, epoch: answeredBy, ids } = await receive();
-      began = { cursor: point.cursor, runId: next.runId };
-      [point, epoch] = [next, answeredBy];
-      isScanned = point.cursor === '0';
-      rest = ids.filter((id) => seen.add(keyOf(id)));
-      if (!isScanned) scanned = scanNext();
-    }
+  const addPages = async () => {
+    const { ids, from } = await scan.next();
+    const unseen = ids.filter((id) => seen.add(keyOf(id)));
     // HSCAN returns a small hash as a whole, whatever COUNT is.
-    const ids = rest.slice(0, pageSize);
-    const { jobs, screened, left } = await source.readTracked(ids);
-    rest = [...left, ...rest.slice(ids.length)];
-    return { jobs, screened, isLast: isScanned && rest.length === 0, from: began };
+    const parts = unseen.length > pageSize ? partsOf(unseen, pageSize) : [unseen];
+    pages.push(...parts.map((ids) => ({ ids, from, reading: undefined })));
+  };
+
+  const isUnsent = ({ reading }: PageToCome) => reading === undefined;
+  const sendNext = async () => {
+    if (!pages.some(isUnsent)) await addPages();
+    scan.ahead();
+    const page = pages.find(isUnsent) as PageToCome;
+    page.reading = source.readTracked(page.ids);
+    page.reading.catch(() => undefined); // The next `await` handles it.
+  };
+  /** Sends the read of the next page. Only one call at a time does. */
+  const send = () => {
+    sending ??= sendNext().finally(() => {
+      sending = undefined;
+    });
+    return sending;
+  };
+
+  const readAhead = async () => {
+    // After the commands of the page before: its hooks must not wait behind the next page.
+    await setImmediate();
+    const hasMore = () => pages.some(isUnsent) || !scan.isOver();
+    while (hasMore() && pages.filter((page) => !isUnsent(page)).length < pagesAhead) await send();
   };
 
   return {
     async next() {
-      const page = ahead ?? load();
-      ahead = undefined;
-      const result = await page;
-      if (!result.isLast) {
-        // After the commands of this page: its hooks must not wait behind the next page.
-        ahead = setImmediate().then(load);
-        ahead.catch(() => undefined);
+      while (pages[0]?.reading === undefined) await send();
+      const { from, reading } = pages[0];
+      try {
+        const { jobs, screened, left } = await reading;
+        pages.splice(0, 1, ...(left.length > 0 ? [{ ids: left, from, reading: undefined }] : []));
+        const isLast = scan.isOver() && pages.length === 0;
+        if (!isLast) readAhead().catch(() => undefined); // The next call tries again.
+        return { jobs, screened, isLast, from };
+      } catch (error) {
+        // Those behind it were sent on the same connection.
+        for (const page of pages) page.reading = undefined;
+        throw error;
       }
-      return result;
     },
   };
 };

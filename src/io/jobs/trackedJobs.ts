@@ -1,22 +1,17 @@
 import { isUtf8 } from 'node:buffer';
 import type { TrackedJob } from '../../machines/facts.ts';
-import type { Screened } from '../../machines/types/sweep.ts';
 import type { Deps } from '../redis/deps.ts';
 import { escapeGlob } from '../redis/keys.ts';
-import { partsOf } from '../redis/paged.ts';
+import { createBatchSize } from './batchSize.ts';
 import { createChosenReader } from './chosenJobs.ts';
-import {
-  createPageReader,
-  type PageReader,
-  type Scan,
-  type ScanPoint,
-  scanStart,
-  type TrackedPart,
-} from './pageReader.ts';
-import { addScreened, type Screen } from './screen.ts';
+import { createFactsReader } from './factsReader.ts';
+import { noPace, type Pace } from './pace.ts';
+import { createPageReader, type PageReader, type TrackedPart } from './pageReader.ts';
+import type { Screen } from './screen.ts';
 import { SeenIds } from './seenIds.ts';
-import { brokenIdFacts, decodeFacts } from './stats.ts';
-import { idOfHex, type TrackedId } from './trackedId.ts';
+import { brokenIdFacts } from './stats.ts';
+import type { TrackedId } from './trackedId.ts';
+import { type Scan, type ScanPoint, scanStart } from './trackedScan.ts';
 
 export interface TrackedJobs {
   /**
@@ -33,44 +28,27 @@ export interface TrackedJobs {
   find(id: string): Promise<TrackedJob>;
 }
 
-/** How many jobs one script reads. The scripts of a page are sent in one round trip. */
-const jobsAtOnce = 100;
-
 export const createTrackedJobs = ({
   connection,
   keys,
   scripts,
+  pace,
   pageSize,
   random,
 }: Pick<Deps, 'connection' | 'keys' | 'scripts'> & {
-  /** COUNT of HSCAN, and the most jobs of a page. */
+  pace: Pace;
+  /** The most jobs of a page. */
   pageSize: number;
   random: () => number;
 }): TrackedJobs => {
-  /** Reads jobs with several scripts. Where the values are large, some jobs are left for the next call. */
-  const readSome = async (ids: readonly string[], screen: Screen = []) => {
-    const parts = await Promise.all(
-      (ids.length === 0 ? [[]] : partsOf(ids, jobsAtOnce)).map(async (some) => {
-        const reply = await scripts.run('read_facts', some.map(keys.stats), screen);
-        const jobs: TrackedJob[] = [];
-        for (const [i, facts] of reply.jobs.entries()) {
-          if (facts !== false) jobs.push(decodeFacts(some[i] as string, reply.readAt, facts, reply.encoding));
-        }
-        return { ...reply, jobs, left: some.slice(reply.jobs.length) };
-      }),
-    );
-    return {
-      readAt: (parts[0] as { readAt: number }).readAt,
-      jobs: parts.flatMap(({ jobs }) => jobs),
-      screened: parts.map(({ screened }) => screened).reduce<Screened>(addScreened, new Map()),
-      left: parts.flatMap(({ left }) => left),
-    };
-  };
+  const readFacts = createFactsReader({ keys, scripts }, pace);
+  const readNow = createFactsReader({ keys, scripts }, noPace);
+  const scanSize = createBatchSize(pageSize, pace.scriptTime);
 
   const read = async (ids: readonly string[]): Promise<TrackedJob[]> => {
     const found = new Map<string, TrackedJob>();
     for (let left = ids; left.length > 0; ) {
-      const some = await readSome(left);
+      const some = await readFacts(left);
       for (const job of some.jobs) found.set(job.facts.id, job);
       left = some.left;
     }
@@ -81,24 +59,30 @@ export const createTrackedJobs = ({
   const readTracked = async (ids: readonly TrackedId[], screen: Screen | undefined): Promise<TrackedPart> => {
     if (ids.length === 0) return { jobs: [], left: [] };
     const plain = ids.filter((id): id is string => typeof id === 'string');
-    const { readAt, jobs, screened, left } = await readSome(plain, screen);
+    const { readAt, jobs, screened, left } = await readFacts(plain, screen);
     const broken = ids.filter((id) => typeof id !== 'string').map((id) => brokenIdFacts(id, readAt));
     return { jobs: [...jobs, ...broken], screened, left };
   };
 
   /** Scans once. After a reconnect another Redis process may reply, so the reply has the run id. */
   const scan = async (cursor: string): Promise<Scan> => {
-    const { runId, cursor: next, ids, hexIds } = await scripts.run('scan_tracked', [keys.track], [cursor, pageSize]);
-    return { next: { cursor: next, runId }, epoch: connection.epoch(), ids: [...ids, ...hexIds.map(idOfHex)] };
+    const count = scanSize.next();
+    const expected = scanSize.costOf(count);
+    await pace.turn(expected);
+    const { runId, cursor: next, ids, us } = await scripts.run('scan_tracked', [keys.track], [cursor, count]);
+    // A small hash is scanned as a whole, whatever COUNT is.
+    scanSize.learn(Math.max(count, ids.length), us);
+    if (us !== undefined) pace.correct(us - expected);
+    return { next: { cursor: next, runId }, epoch: connection.epoch(), ids };
   };
 
   return {
     read,
     openChosen: (ids) => createChosenReader({ connection, keys, read, pageSize }, ids),
-    load: async (id) => (await read([id]))[0] as TrackedJob,
+    load: async (id) => (await readNow([id])).jobs[0] as TrackedJob,
 
     async find(id) {
-      const { readAt, jobs } = await readSome([id]);
+      const { readAt, jobs } = await readNow([id]);
       if (!id.includes('\uFFFD') || (await connection.redis.hexists(keys.track, id)) === 1)
         return jobs[0] as TrackedJob;
       const pattern = escapeGlob(id).replaceAll('\uFFFD', '*');

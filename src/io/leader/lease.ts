@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { Fence, Term } from '../../machines/lease.ts';
 import { monotonicOf } from '../clock.ts';
-import type { ScanPoint } from '../jobs/pageReader.ts';
+import type { ScanPoint } from '../jobs/trackedScan.ts';
 import type { Deps } from '../redis/deps.ts';
 import { isWrongType } from '../redis/errors.ts';
 import { redisTime } from '../redis/time.ts';

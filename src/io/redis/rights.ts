@@ -130,7 +130,7 @@ const optionalCommands: Readonly<Record<string, string>> = {
   'CLIENT|INFO': 'the database of the connection cannot be confirmed',
   INFO:
     'restarts and failovers between two checks go unnoticed, orphaned entries are not requeued, doctor cannot see eviction ' +
-    'and other databases, and the client library prints a warning at each connection',
+    'and other databases, sweeps only guess what they cost Redis, and the client library prints a warning at each connection',
 };
 
 /** The first version of Redis with a command that 6.2 lacks. An older Redis refuses an ACL rule with that command. */

@@ -169,7 +169,7 @@ const headOf = (change: ChangeOnce | undefined, keys: readonly ScriptKey[], args
 /** Sent with their texts at once: a host that stops without a timeout has time for one command, not for a NOSCRIPT and a second one. */
 const sentWhole: ReadonlySet<ScriptName> = new Set(['resign_lease']);
 /** Their replies are decoded from bytes: they hold texts of others, and not a byte may be lost. */
-const repliedInBytes: ReadonlySet<ScriptName> = new Set(['read_facts', 'claim_hooks']);
+const repliedInBytes: ReadonlySet<ScriptName> = new Set(['read_facts', 'scan_tracked', 'claim_hooks']);
 /** Methods of every client that the types of ioredis leave out. */
 type BufferReplies = Readonly<Record<'evalBuffer' | 'evalshaBuffer', Redis['evalsha']>>;
 

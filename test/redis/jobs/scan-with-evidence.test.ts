@@ -4,6 +4,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest
 import { systemClock } from '../../../src/io/clock.ts';
 import { scanWithEvidence } from '../../../src/io/evidence/scan.ts';
 import { createSearch, type Search } from '../../../src/io/evidence/search.ts';
+import { noPace } from '../../../src/io/jobs/pace.ts';
 import type { ReadPage } from '../../../src/io/jobs/pageReader.ts';
 import { createTrackedJobs, type TrackedJobs } from '../../../src/io/jobs/trackedJobs.ts';
 import { createPools } from '../../../src/io/pools/rescue.ts';
@@ -28,7 +29,14 @@ afterEach(() => opened.close());
 const keys = keysOf('t');
 const trackedOf = (): TrackedJobs => {
   const connection = { redis, description: '', epoch: () => 1, close: async () => undefined };
-  return createTrackedJobs({ connection, keys, scripts: createScripts(redis), pageSize: 10, random: () => 0.5 });
+  return createTrackedJobs({
+    connection,
+    keys,
+    scripts: createScripts(redis),
+    pace: noPace,
+    pageSize: 10,
+    random: () => 0.5,
+  });
 };
 const noSearch = (more: Partial<Search> = {}): Search => ({
   observed: async (jobs) => jobs.map(() => undefined),

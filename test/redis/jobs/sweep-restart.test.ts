@@ -4,6 +4,7 @@ import { type AddressInfo, connect as connectTo, createServer, type Socket } fro
 import { Redis } from 'ioredis';
 import { afterEach, expect, onTestFinished, test, vi } from 'vitest';
 import type { Reaper, ReaperOptions } from '../../../src/index.ts';
+import { noPace } from '../../../src/io/jobs/pace.ts';
 import { createTrackedJobs } from '../../../src/io/jobs/trackedJobs.ts';
 import { connect } from '../../../src/io/redis/connection.ts';
 import { keysOf } from '../../../src/io/redis/keys.ts';
@@ -149,6 +150,7 @@ test('fault 139: what a successor goes on from is of the process that gave the c
     connection,
     keys: keysOf('t'),
     scripts: createScripts(connection.redis),
+    pace: noPace,
     pageSize: 500,
     random: Math.random,
   });

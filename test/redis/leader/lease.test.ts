@@ -3,6 +3,7 @@ import type { Redis } from 'ioredis';
 import { expect, test, vi } from 'vitest';
 import { createJobActs } from '../../../src/io/acts.ts';
 import { systemClock } from '../../../src/io/clock.ts';
+import { noPace } from '../../../src/io/jobs/pace.ts';
 import { createTrackedJobs } from '../../../src/io/jobs/trackedJobs.ts';
 import { createLease, type Lease, type SharedView } from '../../../src/io/leader/lease.ts';
 import { createQuarantine } from '../../../src/io/pools/quarantine.ts';
@@ -268,7 +269,7 @@ test('no act of a pass changes anything once another host has taken over', async
   const scripts = createScripts(redis);
   const connection = { redis, description: '', epoch: () => 1, close: async () => undefined };
   const clock = systemClock;
-  const tracked = createTrackedJobs({ connection, keys, scripts, pageSize: 10, random: () => 0 });
+  const tracked = createTrackedJobs({ connection, keys, scripts, pace: noPace, pageSize: 10, random: () => 0 });
   const settings = readOptions({ redis: server.url, namespace: 't' }).hooks;
   const { hooks, records } = createDelivery({
     connection,

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createJobActs } from '../../../src/io/acts.ts';
 import { systemClock } from '../../../src/io/clock.ts';
 import { createHookRecords } from '../../../src/io/hooks/records.ts';
+import { noPace } from '../../../src/io/jobs/pace.ts';
 import { createTrackedJobs } from '../../../src/io/jobs/trackedJobs.ts';
 import { createPools } from '../../../src/io/pools/rescue.ts';
 import { keysOf } from '../../../src/io/redis/keys.ts';
@@ -246,7 +247,14 @@ const hookSettings = { maxRecords: 100, breakerThreshold: 10, drainRate: 50, cla
 const sweepJob = async (command: Command, who: string): Promise<string> => {
   const client = turnTaking(redis, command, who);
   const scripts = createScripts(client);
-  const tracked = createTrackedJobs({ connection: connectionOf(client), keys, scripts, pageSize: 10, random: () => 0 });
+  const tracked = createTrackedJobs({
+    connection: connectionOf(client),
+    keys,
+    scripts,
+    pace: noPace,
+    pageSize: 10,
+    random: () => 0,
+  });
   const connection = connectionOf(client);
   const records = createHookRecords({ connection, keys, scripts, settings: hookSettings, clock: systemClock });
   const hooks = {

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createQuarantineAdmin, type QuarantineCounts } from '../../../src/admin/quarantine.ts';
 import { systemClock } from '../../../src/io/clock.ts';
 import { createHookRecords } from '../../../src/io/hooks/records.ts';
+import { noPace } from '../../../src/io/jobs/pace.ts';
 import { createTrackedJobs } from '../../../src/io/jobs/trackedJobs.ts';
 import { createQuarantine, type Quarantined } from '../../../src/io/pools/quarantine.ts';
 import { createPools } from '../../../src/io/pools/rescue.ts';
@@ -65,7 +66,7 @@ const quarantineOf = (client: Redis) => {
   const quarantine = createQuarantine({
     keys,
     scripts,
-    tracked: createTrackedJobs({ connection, keys, scripts, pageSize: 10, random: () => 0 }),
+    tracked: createTrackedJobs({ connection, keys, scripts, pace: noPace, pageSize: 10, random: () => 0 }),
     hooks,
     records,
     heartbeatAge: 10_000,

@@ -5,6 +5,7 @@ import { afterAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { askRights } from '../../../src/doctor/questions.ts';
 import { systemClock } from '../../../src/io/clock.ts';
 import { createHookRecords } from '../../../src/io/hooks/records.ts';
+import { noPace } from '../../../src/io/jobs/pace.ts';
 import { createTrackedJobs } from '../../../src/io/jobs/trackedJobs.ts';
 import { createQuarantine } from '../../../src/io/pools/quarantine.ts';
 import { packageRoot } from '../../../src/package.ts';
@@ -28,7 +29,7 @@ const quarantineOf = () => {
   return createQuarantine({
     keys,
     scripts,
-    tracked: createTrackedJobs({ connection, keys, scripts, pageSize: 10, random: () => 0.5 }),
+    tracked: createTrackedJobs({ connection, keys, scripts, pace: noPace, pageSize: 10, random: () => 0.5 }),
     hooks: { endpointFor: () => undefined, announce: () => undefined },
     records: createHookRecords({ connection, keys, scripts, settings, clock: systemClock }),
     heartbeatAge: 10_000,

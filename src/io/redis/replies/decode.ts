@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { ReaperError } from '../../../errors.ts';
 
 /** What Redis returns for a script: an array whose first element is the outcome. */
@@ -39,3 +40,6 @@ export const each =
 
 /** For an outcome that no value follows. */
 export const nothing = (): object => ({});
+
+/** Bytes as text, unless they are invalid UTF-8. */
+export const textOrBytes = (bytes: Buffer): string | Buffer => (isUtf8(bytes) ? bytes.toString() : bytes);

@@ -1,11 +1,12 @@
 import { isUtf8 } from 'node:buffer';
 import type { Status } from '../../../machines/facts.ts';
-import { nothing, outcomes } from './decode.ts';
+import { nothing, outcomes, textOrBytes } from './decode.ts';
 
 /** One job in the reply of `read_facts`: its fields in the order of `lua/includes/facts.lua`, or a word. */
 export type FactsReply = readonly (string | false)[] | 'nothing' | 'unreadable';
 /** How the fields are decoded from bytes. `latin1`, a character for each byte, where some of them are not valid UTF-8. */
 export type FactsEncoding = 'utf8' | 'latin1';
+const encodingOf = (json: Buffer): FactsEncoding => (isUtf8(json) ? 'utf8' : 'latin1');
 
 const ofStatus = outcomes({
   done: nothing,
@@ -33,12 +34,12 @@ export const jobReplies = {
     read: (isEnd: 0 | 1, ids: readonly string[]) => ({ isEnd: isEnd === 1, ids }),
   }),
   read_facts: outcomes({
-    read(json: Buffer, passedOver: readonly (Buffer | number)[]) {
-      const encoding: FactsEncoding = isUtf8(json) ? 'utf8' : 'latin1';
+    read(json: Buffer, passedOver: readonly (Buffer | number)[], us?: number) {
+      const encoding = encodingOf(json);
       const [readAt, ...jobs] = JSON.parse(json.toString(encoding)) as [number, ...(FactsReply | false)[]];
       const screened = new Map<string, number>();
       for (let i = 0; i < passedOver.length; i += 2) screened.set(String(passedOver[i]), Number(passedOver[i + 1]));
-      return { readAt, encoding, jobs: jobs as readonly (FactsReply | false)[], screened };
+      return { readAt, encoding, jobs: jobs as readonly (FactsReply | false)[], screened, us };
     },
   }),
   read_queue: outcomes({
@@ -62,12 +63,12 @@ export const jobReplies = {
     }),
   }),
   scan_tracked: outcomes({
-    read: (runId: string, cursor: string, ids: readonly string[], hexIds: readonly string[]) => ({
-      runId,
-      cursor,
-      ids,
-      hexIds,
-    }),
+    read(runId: Buffer, cursor: Buffer, json: Buffer, us?: number) {
+      const encoding = encodingOf(json);
+      const texts: readonly string[] = JSON.parse(json.toString(encoding));
+      const ids = encoding === 'utf8' ? texts : texts.map((text) => textOrBytes(Buffer.from(text, encoding)));
+      return { runId: String(runId), cursor: String(cursor), ids, us };
+    },
   }),
   set_status: ofStatus,
   untrack: outcomes({ done: nothing, overtaken: nothing }),
