@@ -45,7 +45,7 @@ describe('how much at once', () => {
       );
     };
     hookEndpoint.answer = () => undefined;
-    const reaper = create({ sweep: { pageSize: 1_000 }, hooks: { concurrencyPerEndpoint: 1 } });
+    const reaper = create({ sweep: { pageSize: 1_000, maxRedisShare: 1 }, hooks: { concurrencyPerEndpoint: 1 } });
     const swept = new Promise((resolve) => reaper.on('sweep', resolve));
     const before = await calls();
     void reaper.sweep().catch(() => undefined);
