@@ -279,14 +279,20 @@ test('fault 127: a process without free file descriptors counts no failure of an
   const urls = [hookEndpoint.url, other.url, `http://localhost:${port}`];
   for (const [i, url] of urls.entries()) await seedJob(server.client, `j${i}`, { web_hook_url: `${url}/200` });
   const main = new URL('./own-fault-host.ts', import.meta.url).pathname;
-  const command = `ulimit -n 160; exec "${process.execPath}" --import tsx "${main}"`;
+  // Enough to load its modules, many of which Node opens at once.
+  const command = `ulimit -n 1024; exec "${process.execPath}" --import tsx "${main}"`;
   const child = spawn('sh', ['-c', command], {
     env: { ...process.env, REDIS: server.url },
     stdio: ['pipe', 'pipe', 'inherit'],
   });
+  const ended = once(child, 'exit');
   try {
-    const [line] = (await once(createInterface({ input: child.stdout }), 'line')) as [string];
-    const { held, hooks, outcomes, faults } = JSON.parse(line);
+    const line = once(createInterface({ input: child.stdout }), 'line');
+    const [text] = await Promise.race([
+      line,
+      ended.then(([code]) => Promise.reject(new Error(`it ended with ${code}`))),
+    ]);
+    const { held, hooks, outcomes, faults } = JSON.parse(text);
     expect(held).toBeGreaterThan(0);
     expect(hooks).toMatchObject({ delivered: 0, failed: 0, parked: 0, skipped: 0, hostErrors: urls.length });
     expect(outcomes.map(({ hostError }: HookOutcome) => hostError)).toEqual(['EMFILE', 'EMFILE', 'EMFILE']);
@@ -296,9 +302,8 @@ test('fault 127: a process without free file descriptors counts no failure of an
     const endpoints = await server.client.keys('t:reaper:hooks:endpoint:*');
     expect(endpoints).toEqual([]);
   } finally {
-    const gone = once(child, 'exit');
     child.stdin.end('end\n');
-    await gone;
+    await ended;
     await other.stop();
   }
 });
