@@ -69,6 +69,10 @@ export const everySchedule = async ({
     const running = countRunning(body(command));
     for (;;) {
       await allWait(() => busy > 0);
+      // An actor may wait for a reply of its own that is no command.
+      for (let turns = 0; turns < 200_000 && pending.length === 0 && running() > 0 && dead === undefined; turns++) {
+        await new Promise((resolve) => setImmediate(resolve));
+      }
       pending.sort((a, b) => (a.who < b.who ? -1 : 1));
       if (pending.length === 0) {
         // Otherwise orders would be left out without a word.
