@@ -67,7 +67,7 @@ export const storedEntryOf = ([id, flat]: readonly [id: string, flat: readonly s
     at: isoTime(Number(id.split('-')[0])),
     ...{ who: text('who'), pass: text('pass'), what: text('what'), why: text('why') },
     ...optional(fields, 'job', 'pool', 'type', 'of'),
-    ...(fields.has('n') ? { count: Number(text('n')) } : {}),
+    ...(/^\d{1,15}$/.test(text('n')) ? { count: Number(text('n')) } : {}),
     ...(ids === undefined ? {} : { jobs: ids.split('\n') }),
     was: factsOf(fields.get('was')),
     is: factsOf(fields.get('is')),

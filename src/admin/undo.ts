@@ -46,6 +46,9 @@ const reasons: Readonly<Partial<Record<AuditedAct, string>>> = {
   undo: 'the next sweep judges the job again',
 };
 
+/** Acts that have changed the status of a job, and so have found one. */
+const statusActs: ReadonlySet<string> = new Set<AuditedAct>(['fail', 'reset']);
+
 type Reply =
   | ReplyOf<'undo_status'>
   | ReplyOf<'undo_untrack'>
@@ -60,9 +63,11 @@ export const createUndo = (deps: UndoDeps, findUndo: (id: string) => Promise<Aud
     const of = { entry: id, what, job };
     const refused = (reason: string): UndoOutcome => ({ ...of, outcome: 'refused', reason, notes: [] });
     const step = Object.hasOwn(steps, what) ? steps[what as keyof typeof steps] : undefined;
-    if (step === undefined) return refused(reasons[what as AuditedAct] ?? `it is not known how to undo ${what}`);
-    // Each act that changes a status has found one.
-    const isPartial = entry.is.status !== undefined && entry.was.status === undefined;
+    // Another version, or another program, may have written any text.
+    const reason = Object.hasOwn(reasons, what) ? reasons[what as AuditedAct] : undefined;
+    if (step === undefined) return refused(reason ?? `it is not known how to undo ${what}`);
+    const changesStatus = statusActs.has(what) || entry.is.status !== undefined;
+    const isPartial = changesStatus && entry.was.status === undefined;
     if (isCut || isPartial || job === undefined || job.endsWith('…'))
       return refused('the entry could not hold all facts of the act');
     let reply: Reply;

@@ -89,5 +89,5 @@ const subjectOf = ({ job, count, jobs, pool, type, of }: AuditEntry): string =>
 const changeOf = ({ was, is }: AuditEntry): string =>
   Object.entries(is)
     .filter(([name]) => !['update_time', 'ack', 'record'].includes(name))
-    .map(([name, value]) => `${name} ${was[name] ?? 'none'} → ${value ?? 'none'}`)
+    .map(([name, value]) => `${name} ${(Object.hasOwn(was, name) ? was[name] : null) ?? 'none'} → ${value ?? 'none'}`)
     .join(', ');

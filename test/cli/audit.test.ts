@@ -73,6 +73,14 @@ test('an act that cannot be undone, an entry that is not there, and a wrong id',
   expect([wrong.code, wrong.stderr]).toEqual([2, expect.stringMatching(/'abc' .*must be the id of an entry/)]);
 });
 
+test('facts with names that every object has, and a number that is none, are shown as in the entry', async () => {
+  const facts = ['was', '{"toString":"a"}', 'is', '{"toString":"b","constructor":"c","__proto__":"d"}'];
+  await redis.xadd(keys.audit, '*', 'what', 'fail', 'job', 'a', 'n', 'many', ...facts);
+  const { stdout } = await reaper('audit');
+  expect(stdout).toMatch(/ a +toString a → b, constructor none → c, __proto__ none → d /);
+  expect(lines((await reaper('audit', '--json')).stdout)[0]).not.toHaveProperty('count');
+});
+
 test('audit lists by time: an ISO time, or how long ago', async () => {
   for (const ms of [1_000_000_000_000, Date.now() - 7_200_000]) await redis.xadd(keys.audit, `${ms}-0`, 'what', 'fail');
   const count = async (...args: string[]) => lines((await reaper('audit', '--json', ...args)).stdout).length;

@@ -18,6 +18,8 @@ test.each([
   ['rebuild-counters', 'counters follow the in-progress lists: the next rescue would rebuild them'],
   ['retry-hook', 'its endpoint may have got the hook'],
   ['something', 'it is not known how to undo something'],
+  ['constructor', 'it is not known how to undo constructor'],
+  ['__proto__', 'it is not known how to undo __proto__'],
 ])('a %s cannot be undone, and the answer says why', async (what, reason) => {
   const entry = (await redis.xadd(keys.audit, '*', 'what', what, 'job', 'a')) as string;
   expect(await undo(create(), entry)).toMatchObject({ entry, what, outcome: 'refused', reason });
@@ -53,6 +55,17 @@ test('facts in an entry that are no texts are left out, and without a status bef
     reason: 'the entry could not hold all facts of the act',
   });
   expect(await stats()).toEqual({ status: 'Error', revision: '1' });
+});
+
+test.each(['fail', 'reset'])('a %s without facts writes nothing, also where the job has no stats', async (what) => {
+  for (const facts of [[], ['was', '{"revision":"1"}', 'is', '{"revision":"2"}'], ['was', 'no JSON', 'is', '[]']]) {
+    const entry = (await redis.xadd(keys.audit, '*', 'what', what, 'job', 'a', ...facts)) as string;
+    expect(await undo(create(), entry)).toMatchObject({
+      outcome: 'refused',
+      reason: 'the entry could not hold all facts of the act',
+    });
+  }
+  expect(await redis.exists(keys.stats('a'), keys.track)).toBe(0);
 });
 
 test('a key of another type refuses one entry by its name, and the others are undone', async () => {
