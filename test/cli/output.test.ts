@@ -145,12 +145,11 @@ describe('sweep', () => {
       ['a', 'pending'],
       ['b', 'sending'],
       ['later', 'parked'],
-    ] as const)
-      await redis.hset(
-        't:reaper:hooks',
-        id,
-        `${kind} Success:${await redis.hget(`t:job_stats:${id}`, 'revision')} ${unheard} 1 1 1 503`,
-      );
+    ] as const) {
+      const record = `${kind} Success:${await redis.hget(`t:job_stats:${id}`, 'revision')} ${unheard} 1 1 1 503`;
+      await redis.hset('t:reaper:hooks', id, record);
+      if (kind !== 'parked') await redis.zadd(`t:reaper:hooks:due:${unheard}`, Date.now() + 3_600_000, id);
+    }
     const { code, text } = await said((reaper) => applySweep(reaper, { acts }, {}));
     expect(code).toBe(0);
     expect(text).toMatch(/^nothing to do for 2: their hooks are pending already$/m);
