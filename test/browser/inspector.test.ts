@@ -98,7 +98,7 @@ test('tracked and untracked jobs are explained, with the places of their entries
 test('a page counts all jobs of a sweep of 100,000, and stays responsive meanwhile', async () => {
   const jobs = 100_000;
   await seed(redis(), jobs, { actingOneIn: 20 });
-  const { reaper, url } = await create({}, { namespace });
+  const { reaper, url } = await create({}, { namespace, sweep: { maxRedisShare: 1 } });
   const { page, complaints } = await open(url);
   let isOver = false;
   const sweep = reaper.sweep().finally(() => {
