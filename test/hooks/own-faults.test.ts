@@ -118,11 +118,15 @@ describe('fault 127: whose fault it is', () => {
   });
 });
 
-const httpClientWith = (resolve: Parameters<typeof createHttpClient>[2], headerTimeout = 5_000) =>
+const httpClientWith = (
+  resolve: Parameters<typeof createHttpClient>[2],
+  headerTimeout = 5_000,
+  timeout = 2 * headerTimeout,
+) =>
   createHttpClient(
     {
       headerTimeout,
-      timeout: 2 * headerTimeout,
+      timeout,
       allowedOrigins: undefined,
       allowLinkLocal: false,
       rewriteOrigins: {},
@@ -153,6 +157,20 @@ test('fault 127: a resolver that does not answer in time is a fault of this host
     code: 'timeout',
   });
   await reached.close();
+});
+
+test('fault 127: a time-out that this process noticed late, because it was held up, is a fault of this host', async () => {
+  const clock = vi.spyOn(performance, 'now').mockReturnValue(0);
+  const httpClient = httpClientWith(undefined, 5_000, 100);
+  const reply = httpClient.post(`${hookEndpoint.url}/silent`, '{}');
+  clock.mockReturnValue(30_000);
+  expect(await reply).toMatchObject({
+    kind: 'host-error',
+    code: 'STALLED',
+    reason: expect.stringMatching(/did not run/),
+  });
+  clock.mockRestore();
+  await httpClient.close();
 });
 
 test('fault 127: while the DNS of this host is down, no attempt is counted and no circuit opens; afterwards all hooks are sent', async () => {

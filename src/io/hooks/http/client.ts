@@ -11,7 +11,7 @@ import {
   type Resolve,
 } from './destination.ts';
 import { exchange, NoAnswerError } from './exchange.ts';
-import { hostErrorOf, slowResolver } from './hostError.ts';
+import { type HostError, hostErrorOf, slowResolver, stalled } from './hostError.ts';
 import { type Lookups, trackLookups } from './lookups.ts';
 import { type HttpReply, replyTo } from './reply.ts';
 
@@ -145,7 +145,7 @@ const failureOf = (
   const cause = error.cause as NodeJS.ErrnoException;
   const code = cause.code ?? cause.name;
   if (cause instanceof ForbiddenAddressError) return { kind: 'rejected', code: 'forbidden', reason: cause.message };
-  const hostError = isLookingUp && isLateFor(error, code) ? slowResolver : hostErrorOf(cause);
+  const hostError = causeHere(error, code, isLookingUp) ?? hostErrorOf(cause);
   if (hostError !== undefined) {
     return { kind: 'host-error', code: hostError.code, reason: `${hostError.code}: ${hostError.advice}` };
   }
@@ -156,6 +156,12 @@ const failureOf = (
   if (code === 'UND_ERR_CONNECT_TIMEOUT') return retryable('timeout', `no connection within ${headerTimeout} ms`);
   if (!error.wasConnected) return retryable('connect', `no connection (${code})`);
   return retryable('broken', `the connection or the answer broke (${code})`);
+};
+
+/** Why a time-out is a failure of this host; undefined if the endpoint may have caused it. */
+const causeHere = (error: NoAnswerError, code: string, isLookingUp: boolean): HostError | undefined => {
+  if (error.wasStalled) return stalled;
+  return isLookingUp && isLateFor(error, code) ? slowResolver : undefined;
 };
 
 /** Whether the time-out came before there was a connection. */

@@ -8,13 +8,19 @@ export class NoAnswerError extends Error {
   readonly isLate: boolean;
   /** Whether there was a connection, so that the endpoint may have received the request. */
   readonly wasConnected: boolean;
+  /** Whether the time-out itself came late, because this process did not run. */
+  readonly wasStalled: boolean;
 
-  constructor(cause: Error, isLate: boolean, wasConnected: boolean) {
+  constructor(cause: Error, isLate: boolean, wasConnected: boolean, wasStalled: boolean) {
     super('no answer', { cause });
     this.isLate = isLate;
     this.wasConnected = wasConnected;
+    this.wasStalled = wasStalled;
   }
 }
+
+/** How late a time-out may be before this process counts as stalled, in ms: half of the time, within bounds. */
+const maxLagOf = (timeLeft: number): number => Math.min(2_000, Math.max(500, timeLeft / 2));
 
 /** How many bytes of a body are read, so that the connection can be reused. */
 const maxBody = 4_096;
@@ -42,24 +48,34 @@ export const exchange = (
     let bodyBytes = 0;
     let isOver = false;
 
-    const end = (error: Error, isLate = false) => {
+    const end = (error: Error, isLate = false, wasStalled = false) => {
       isOver = true;
       clearTimeout(timer);
       if (answer !== undefined) resolve(answer);
-      else reject(new NoAnswerError(error, isLate, controller !== undefined));
+      else reject(new NoAnswerError(error, isLate, controller !== undefined, wasStalled));
     };
-    const cut = () => {
+    const cut = (wasStalled = false) => {
       const reason = new Error('cut off');
-      end(reason, true);
+      end(reason, true, wasStalled);
       controller?.abort(reason);
     };
-    let timer = setTimeout(cut, timeLeft);
+    const lag = () => performance.now() - began - timeLeft;
+    // After a stall this runs before an answer that has been there for long is read. That takes one turn of the event loop; after the
+    // second one it has been read. A request that was not sent yet must not be sent meanwhile.
+    const expire = () => {
+      const wasStalled = lag() > maxLagOf(timeLeft);
+      if (controller === undefined) return cut(wasStalled);
+      setImmediate(() => setImmediate(() => !isOver && answer === undefined && cut(wasStalled)));
+    };
+    let timer = setTimeout(expire, timeLeft);
 
     dispatcher.dispatch(request, {
       onRequestStart(ours) {
-        controller = ours;
-        // The request waited for a connection until its time-out, and must not be sent any more.
+        // The request waited for a connection until its time-out, and must not be sent any more. After a stall the connection may be
+        // there before the timer fires.
+        if (!isOver && lag() >= 0) cut(lag() > maxLagOf(timeLeft));
         if (isOver) ours.abort(new Error('too late'));
+        else controller = ours;
       },
       onResponseStart(_, status, headers) {
         if (status < 200) return;
