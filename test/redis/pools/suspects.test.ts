@@ -162,7 +162,7 @@ test('fault 102: a clock of Redis that was set back confirms no death', async ()
   expect((await note()).since).toBeLessThan(Date.now() + 60_000);
 });
 
-test('a user who may not ask for INFO confirms nothing, for a disruption would not be seen', async () => {
+test('a user without the right to INFO confirms nothing, because a disruption would not be seen', async () => {
   await redis.call('ACL', 'SETUSER', 'blind', 'on', '>pass', '~*', '+@all', '-info');
   await connection.close();
   connection = connect({ port: server.port, username: 'blind', password: 'pass' }, () => undefined);
@@ -225,7 +225,7 @@ test('thousands of suspects are recorded up to a limit, registered ones first', 
 test.each([
   ['a hash with other texts', () => redis.hset(keys.suspects, 'p', '{"heartbeat":5}', 'q', 'no JSON', 'r', 'null')],
   ['no hash', () => redis.set(keys.suspects, 'x')],
-])('notes that are %s confirm nothing, and stop nothing', async (_, spoil) => {
+])('records that are %s confirm nothing, and stop nothing', async (_, spoil) => {
   await seedPool(redis, 'p', { heartbeat: second(-60), holds: new Map([['X', ['a']]]) });
   await spoil();
   expect(await stateOf()).toMatchObject(unconfirmed);
