@@ -1,26 +1,16 @@
 /** What a person names is done, and nothing else: retry and drop of hooks. A real Redis, a real endpoint, the real command. */
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { OptionsError, type Reaper } from '../../src/index.ts';
 import { callCli } from '../support/cli.ts';
-import { type HookEndpoint, startHookEndpoint } from '../support/hookEndpoint.ts';
+import { hookEndpointFixture, redisFixture } from '../support/fixture.ts';
+import type { HookEndpoint } from '../support/hookEndpoint.ts';
 import { seedJob } from '../support/jobs.ts';
-import { trackOpened } from '../support/reapers.ts';
-import { type RedisServer, startRedis } from '../support/redisServer.ts';
 
-let server: RedisServer;
-let hookEndpoint: HookEndpoint;
-let other: HookEndpoint;
-const opened = trackOpened();
-beforeAll(async () => {
-  [server, hookEndpoint, other] = await Promise.all([startRedis(), startHookEndpoint(), startHookEndpoint()]);
-});
-afterAll(() => Promise.all([server.stop(), hookEndpoint.stop(), other.stop()]));
-beforeEach(async () => {
-  await server.client.flushall();
-  hookEndpoint.hooks.length = 0;
-  other.hooks.length = 0;
-});
-afterEach(() => opened.close());
+const [{ server, opened }, hookEndpoint, other] = await Promise.all([
+  redisFixture(),
+  hookEndpointFixture(),
+  hookEndpointFixture(),
+]);
 
 const create = (options = {}): Reaper => opened.create({ redis: server.url, ...options });
 const cli = (...args: string[]) => callCli([...args, '--redis', server.url, '--namespace', 't']);

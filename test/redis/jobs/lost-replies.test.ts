@@ -1,33 +1,13 @@
-/** A change whose reply got lost is sent again: it is not done twice, and the caller hears what the first one did. */
-import type { Redis } from 'ioredis';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterAll, describe, expect, test, vi } from 'vitest';
 import type { Reaper, ReaperEvents, TrackedAttempt } from '../../../src/index.ts';
 import { createScripts, FencedError } from '../../../src/io/redis/scripts.ts';
-import { type HookEndpoint, startHookEndpoint } from '../../support/hookEndpoint.ts';
+import { hookEndpointFixture, redisFixture } from '../../support/fixture.ts';
 import { ackText, loseReplies, second, seedJob } from '../../support/jobs.ts';
-import { type Proxy as LossyProxy, startProxy } from '../../support/proxy.ts';
-import { trackOpened } from '../../support/reapers.ts';
-import { type RedisServer, startRedis } from '../../support/redisServer.ts';
-import { createUpstream } from '../../support/upstream.ts';
+import { startProxy } from '../../support/proxy.ts';
 
-let server: RedisServer;
-let hookEndpoint: HookEndpoint;
-let proxy: LossyProxy;
-let redis: Redis;
-let upstream: ReturnType<typeof createUpstream>;
-const opened = trackOpened();
-beforeAll(async () => {
-  [server, hookEndpoint] = await Promise.all([startRedis(), startHookEndpoint()]);
-  proxy = await startProxy(server.port);
-  redis = server.client;
-  upstream = createUpstream(redis);
-});
-afterAll(() => Promise.all([server.stop(), hookEndpoint.stop(), proxy.stop()]));
-beforeEach(async () => {
-  await redis.flushall();
-  hookEndpoint.hooks.length = 0;
-});
-afterEach(() => opened.close());
+const [{ server, redis, opened, upstream }, hookEndpoint] = await Promise.all([redisFixture(), hookEndpointFixture()]);
+const proxy = await startProxy(server.port);
+afterAll(() => proxy.stop());
 
 const stats = (id = 'a') => redis.hgetall(`t:job_stats:${id}`);
 const count = (id = 'a') => redis.hget('t:job_track:inprogress', id);

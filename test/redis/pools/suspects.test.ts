@@ -1,28 +1,15 @@
-/** One notion of a dead pool: what a rescue would confirm now, by what is noted in Redis. */
-import type { Redis } from 'ioredis';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test } from 'vitest';
 import { systemClock } from '../../../src/io/clock.ts';
 import { createPools, type Pools } from '../../../src/io/pools/rescue.ts';
 import { type Connection, connect } from '../../../src/io/redis/connection.ts';
-import { keysOf } from '../../../src/io/redis/keys.ts';
 import { createScripts } from '../../../src/io/redis/scripts.ts';
+import { redisFixture } from '../../support/fixture.ts';
 import { second, seedJob } from '../../support/jobs.ts';
 import { seedPool } from '../../support/pools.ts';
-import { trackOpened } from '../../support/reapers.ts';
-import { type RedisServer, startRedis } from '../../support/redisServer.ts';
 
-let server: RedisServer;
-let redis: Redis;
+const { server, redis, keys, opened } = await redisFixture('--appendonly', 'yes', '--appendfsync', 'always');
 let connection: Connection;
-const keys = keysOf('t');
-const opened = trackOpened();
-beforeAll(async () => {
-  server = await startRedis('--appendonly', 'yes', '--appendfsync', 'always');
-  redis = server.client;
-});
-afterAll(() => server.stop());
-beforeEach(async () => {
-  await redis.flushall();
+beforeEach(() => {
   connection = connect({ port: server.port, retryStrategy: () => 20 }, () => undefined);
 });
 afterEach(async () => {
