@@ -1,13 +1,13 @@
-/** docs/errors.md has every error code, and no other; and the code uses each of them. */
+/** docs/errors.md has every code of an error, of a parked hook and of a verdict, and no other. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { errorCodes } from '../src/errors.ts';
 import { classify } from '../src/io/redis/errors.ts';
 import { packageRoot } from '../src/package.ts';
 
-const rows = [
-  ...readFileSync(`${packageRoot}docs/errors.md`, 'utf8').matchAll(/^\| `([a-z-]+)` \| (.+) \| (.+) \|$/gm),
-];
+const [errors = '', parked = '', verdicts = ''] = readFileSync(`${packageRoot}docs/errors.md`, 'utf8').split('\n## ');
+const rowsOf = (section: string) => [...section.matchAll(/^\| `([a-z-]+)` \| (.+) \| (.+) \|$/gm)];
+const rows = rowsOf(errors);
 
 test('docs/errors.md has a row for each code, in their order, and no other', () => {
   expect(rows.map(([, code]) => code)).toEqual([...errorCodes]);
@@ -21,6 +21,27 @@ test('each code is used somewhere in src', () => {
   // Thrown by the classes in src/errors.ts themselves.
   const own = readFileSync(`${packageRoot}src/errors.ts`, 'utf8').split('export class').slice(1).join();
   expect(errorCodes.filter((code) => !used(code) && !own.includes(`'${code}'`))).toEqual([]);
+});
+
+test('docs/errors.md has a row for each reason of a parked hook, and no other', () => {
+  const sources = ['http/client', 'http/destination', 'http/reply', 'sender', 'results'].map((file) =>
+    readFileSync(`${packageRoot}src/io/hooks/${file}.ts`, 'utf8'),
+  );
+  const given = sources.join().matchAll(/code: '([a-z-]+)'|reason: '(too-old)'|: '(deadline)'/g);
+  const codes = new Set([...given].map(([, ...found]) => found.find((code) => code !== undefined)));
+  expect(
+    rowsOf(parked)
+      .map(([, code]) => code)
+      .sort(),
+  ).toEqual([...codes, 'dropped'].sort());
+});
+
+test('docs/errors.md has a row for each reason of a verdict, in their order, and no other', () => {
+  const source = readFileSync(`${packageRoot}src/machines/verdict.ts`, 'utf8');
+  const [, type = ''] = /export type Reason =([^;]+);/.exec(source) ?? [];
+  const reasons = [...type.matchAll(/'([a-z-]+)'/g)].map(([, reason]) => reason);
+  expect(reasons).toContain('hung');
+  expect(rowsOf(verdicts).map(([, code]) => code)).toEqual(reasons);
 });
 
 test.each([

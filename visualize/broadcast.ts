@@ -40,22 +40,7 @@ export const createBroadcast = (recorder: Recorder, about: About, clock: Clock):
   const tick = () => {
     timer = clock.setTimeout(tick, interval);
     refresh();
-    const delta = deltas.next();
-    const moved = new Map(recorder.traces.takeMoved().map((id) => [id, recorder.traces.of(id)]));
-    let whole: string | undefined;
-    const wholeOnce = () => {
-      whole ??= snapshot();
-      return whole;
-    };
-    for (const [socket, page] of pages) {
-      update(
-        socket,
-        page,
-        delta,
-        wholeOnce,
-        (id, wasBehind) => moved.get(id) ?? (wasBehind ? recorder.traces.of(id) : undefined),
-      );
-    }
+    updateAll(pages, deltas.next(), snapshot, recorder.traces);
   };
 
   const unwatch = (socket: WebSocket, id: string) => {
@@ -104,6 +89,22 @@ const snapshotOf = (recorder: Recorder, about: About, now: number): string =>
     ...recorder.parts(),
     ...recorder.rings(),
   } satisfies SnapshotMessage);
+
+const updateAll = (
+  pages: ReadonlyMap<WebSocket, Page>,
+  delta: string | undefined,
+  snapshot: () => string,
+  traces: Recorder['traces'],
+) => {
+  const moved = new Map(traces.takeMoved().map((id) => [id, traces.of(id)]));
+  let whole: string | undefined;
+  const wholeOnce = () => {
+    whole ??= snapshot();
+    return whole;
+  };
+  const tracesOf = (id: string, wasBehind: boolean) => moved.get(id) ?? (wasBehind ? traces.of(id) : undefined);
+  for (const [socket, page] of pages) update(socket, page, delta, wholeOnce, tracesOf);
+};
 
 /** Sends a page what has changed, or everything if it was slow. A page that is slow gets nothing. */
 const update = (

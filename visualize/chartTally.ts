@@ -23,8 +23,8 @@ export interface ChartTally {
 }
 
 export const createChartTally = (machine: AnyStateMachine): ChartTally => {
-  const states = nodesOf(machine).map(({ id }) => id);
-  const indexOfState = new Map(states.map((id, index) => [id, index]));
+  const index = indexOf(machine);
+  const indexOfState = new Map(index.states.map((id, at) => [id, at]));
   /** State → itself and the states around it, without the root. */
   const around = nodesOf(machine).map((node) => {
     const path: number[] = [];
@@ -39,23 +39,13 @@ export const createChartTally = (machine: AnyStateMachine): ChartTally => {
   const learn = (copy: AnyStateMachine) => {
     for (const [index, transition] of transitionsOf(copy).entries()) indexOfTransition.set(transition, index);
   };
-  const transitions = transitionsOf(machine);
-  const entered = states.map(() => 0);
-  const active = states.map(() => 0);
-  const taken = transitions.map(() => 0);
+  const entered = index.states.map(() => 0);
+  const active = index.states.map(() => 0);
+  const taken = index.transitions.map(() => 0);
   let last: number | undefined;
 
   return {
-    index: {
-      states,
-      descriptions: nodesOf(machine).map(({ description }) => description ?? ''),
-      drawings: partsOf(machine).map(({ name }) => name),
-      transitions: transitions.map((transition) => ({
-        from: transition.source.id,
-        to: transition.target?.[0]?.id,
-        label: labelOf(transition),
-      })),
-    },
+    index,
     initial: indexOfState.get(initialOf(machine.root).id) as number,
     transition(transition) {
       const known = indexOfTransition.get(transition);
@@ -86,6 +76,17 @@ export const createChartTally = (machine: AnyStateMachine): ChartTally => {
     },
   };
 };
+
+const indexOf = (machine: AnyStateMachine): ChartIndex => ({
+  states: nodesOf(machine).map(({ id }) => id),
+  descriptions: nodesOf(machine).map(({ description }) => description ?? ''),
+  drawings: partsOf(machine).map(({ name }) => name),
+  transitions: transitionsOf(machine).map((transition) => ({
+    from: transition.source.id,
+    to: transition.target?.[0]?.id,
+    label: labelOf(transition),
+  })),
+});
 
 const initialOf = (node: AnyStateNode): AnyStateNode => {
   const initial = node.type === 'compound' ? node.initial.target[0] : undefined;

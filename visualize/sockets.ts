@@ -42,7 +42,7 @@ export const guardSockets = (server: Server, clock: Clock): Sockets => {
   server.removeAllListeners('connection');
   /** Accepted sockets, each with the function that stops its timer. */
   const open = new Map<object, () => void>();
-  const refused = new Set<Socket>();
+  const refusals = createRefusals(clock);
   const ofAddress = new Map<string, number>();
 
   const count = (address: string, change: number) => {
@@ -51,42 +51,11 @@ export const guardSockets = (server: Server, clock: Clock): Sockets => {
     else ofAddress.delete(address);
   };
 
-  const refuse = (socket: Socket) => {
-    socket.on('error', () => socket.destroy());
-    if (refused.size >= maxRefused) return socket.end(refusal, () => socket.destroy());
-    refused.add(socket);
-    const timer = clock.setTimeout(() => socket.destroy(), refusalTime);
-    socket.once('close', () => {
-      clock.clearTimeout(timer);
-      refused.delete(socket);
-    });
-    // The request is read and dropped. If a socket is closed with unread data, the client does not get the answer.
-    socket.resume();
-    return socket.end(refusal);
-  };
-
-  /** Destroys a socket that has sent nothing for too long. Returns the function that stops this. */
-  const watch = (socket: Socket): (() => void) => {
-    const sent = () => socket.bytesWritten - socket.writableLength;
-    let [before, left] = [sent(), silence];
-    let timer: unknown;
-    const wait = () => {
-      timer = clock.setTimeout(() => {
-        left = sent() > before ? silence : left - checkEvery;
-        before = sent();
-        if (left <= 0) socket.destroy();
-        else wait();
-      }, checkEvery);
-    };
-    wait();
-    return () => clock.clearTimeout(timer);
-  };
-
   server.on('connection', (socket) => {
     const address = socket.remoteAddress ?? '';
-    if (open.size >= maxOpen || (ofAddress.get(address) ?? 0) >= maxOfAddress) return refuse(socket);
+    if (open.size >= maxOpen || (ofAddress.get(address) ?? 0) >= maxOfAddress) return refusals.refuse(socket);
     count(address, 1);
-    open.set(socket, watch(socket));
+    open.set(socket, watchSilence(socket, clock));
     socket.once('close', () => {
       open.get(socket)?.();
       open.delete(socket);
@@ -100,7 +69,46 @@ export const guardSockets = (server: Server, clock: Clock): Sockets => {
       open.get(socket)?.();
     },
     close() {
-      for (const socket of [...open.keys(), ...refused]) (socket as Socket).destroy();
+      for (const socket of [...open.keys(), ...refusals.reading]) (socket as Socket).destroy();
     },
   };
+};
+
+/** Answers clients that are one too many. */
+const createRefusals = (clock: Clock) => {
+  const reading = new Set<Socket>();
+  return {
+    /** Those that may still read their answer. */
+    reading: reading as Iterable<Socket>,
+    refuse(socket: Socket) {
+      socket.on('error', () => socket.destroy());
+      if (reading.size >= maxRefused) return socket.end(refusal, () => socket.destroy());
+      reading.add(socket);
+      const timer = clock.setTimeout(() => socket.destroy(), refusalTime);
+      socket.once('close', () => {
+        clock.clearTimeout(timer);
+        reading.delete(socket);
+      });
+      // The request is read and dropped. If a socket is closed with unread data, the client does not get the answer.
+      socket.resume();
+      return socket.end(refusal);
+    },
+  };
+};
+
+/** Destroys a socket that has sent nothing for too long. Returns the function that stops this. */
+const watchSilence = (socket: Socket, clock: Clock): (() => void) => {
+  const sent = () => socket.bytesWritten - socket.writableLength;
+  let [before, left] = [sent(), silence];
+  let timer: unknown;
+  const wait = () => {
+    timer = clock.setTimeout(() => {
+      left = sent() > before ? silence : left - checkEvery;
+      before = sent();
+      if (left <= 0) socket.destroy();
+      else wait();
+    }, checkEvery);
+  };
+  wait();
+  return () => clock.clearTimeout(timer);
 };

@@ -59,7 +59,7 @@ const looks: Readonly<Record<JobState, Looks>> = {
   missing: { status: '', ack: undefined, tracked: 2, age: [0, 0] },
 };
 
-/** When the last sweep of the reaper ended, in s before now. It had told the endpoints of all jobs that waited then. */
+/** When the last sweep of the reaper ended, in s before now. It had delivered the hooks of all jobs that waited then. */
 export const lastSweepAge = 80 * 60;
 
 export interface IncidentContext {
@@ -118,7 +118,7 @@ const placeOf = (
   return state === 'held' || state === 'poison' ? { kind: 'held', by: 'dead' } : undefined;
 };
 
-interface Told {
+interface IncidentStats {
   readonly id: string;
   readonly type: JobType;
   readonly state: JobState;
@@ -130,7 +130,7 @@ interface Told {
   readonly parameters: string;
 }
 
-const statsOf = (job: Told, nth: number, { now, endpoints }: IncidentContext) => {
+const statsOf = (job: IncidentStats, nth: number, { now, endpoints }: IncidentContext) => {
   const { id, type, state, status, at, policy } = job;
   const isPolicy = state === 'policy';
   const { ack } = looks[state];

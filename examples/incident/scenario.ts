@@ -5,7 +5,7 @@ import type { JobType } from './types.ts';
  * - `waiting`: in its queue. `scheduled`: an execution of a policy, in `scheduled`. `policy`: a periodic policy.
  * - `running`: held and observed by a pool that lives. `held`: held by a dead pool. `poison`: the same, after three recoveries.
  * - `hung`: Running for days, and nowhere. `behind`: the endpoint has acknowledged more than the stats say.
- * - `undelivered`: has ended, and its endpoint is down. `owed`: has ended, and no one has told its endpoint.
+ * - `undelivered`: has ended, and its endpoint is down. `owed`: has ended, and no hook was sent.
  * - `acknowledged`: has ended, and is tracked all the same. `missing`: tracked without stats.
  */
 export type JobState =

@@ -1,4 +1,4 @@
--- Decides what happens to the record of a job (nil for none) when its endpoint must be told of a state. Returns the
+-- Decides what happens to the record of a job (nil for none) when its endpoint must receive a state. Returns the
 -- outcome, and the text of the new record if there is one. It does not check the job itself: the sender reads the stats
 -- again, and drops the record if there is nothing to send.
 --
@@ -39,7 +39,7 @@ local function usesOfHook(hooks, parked, origins, due)
     { origins, 'set', 'SADD', 'EXPIRE' }, { due, 'zset', 'ZCARD', 'ZADD', 'EXPIRE' }
 end
 
--- Records that the endpoint of one job must be told of a state.
+-- Records that the endpoint of one job must receive a state.
 local function enqueueHook(hooks, parked, origins, due, id, state, origin, at, maxRecords)
   local record = readRecord(redis.call('HGET', hooks, id))
   local outcome, new = recordChange(record, state, origin, record or roomFor(hooks, due, maxRecords) > 0)

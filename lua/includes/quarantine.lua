@@ -18,6 +18,37 @@ local function readsOfQuarantine(k)
     { k.dead, 'zset', 'ZSCORE' }
 end
 
+-- What a quarantine writes. Arguments as in `quarantineEntry`.
+local function writesOfQuarantine(k, forgets, fails)
+  local writes = withCounters({
+    { k.dead, 'zset', 'ZADD', 'ZSCORE' },
+    { k.held, 'list', 'LREM', 'LLEN' },
+    { k.quarantine, 'hash', 'HGET', 'HSET', 'HRANDFIELD', 'HDEL', 'EXPIRE' },
+  }, k.lock, k.lockInfo)
+  if forgets then
+    writes[#writes + 1] = { k.recoveries, 'hash', 'HSET' }
+  end
+  if fails then
+    writes[#writes + 1] = { k.stats, 'hash', 'HGET', 'HMGET', 'HSET', 'EXPIRE' }
+    writes[#writes + 1] = { k.track, 'hash', 'HGET', 'HSET', 'HDEL' }
+    writes[#writes + 1] = { k.before, 'string', 'SET' }
+    writes[#writes + 1] = k.executions and { k.executions, 'zset', 'ZADD' } or nil
+  end
+  return writes
+end
+
+-- Makes the job Error. This Error is not a sign of life, so the signs from before are kept (`signsOf` in `includes/orphan.lua`).
+local function failQuarantined(k, id)
+  local signs = { before = readSigns(k.stats) }
+  writeStatus(k.stats, k.track, id, 'Error')
+  signs.after = textOfSigns(readSigns(k.stats))
+  -- As long as observe_pool keeps its records.
+  redis.call('SET', k.before, cjson.encode(signs), 'EX', 86400)
+  if k.executions then
+    redis.call('ZADD', k.executions, 'XX', -1, id)
+  end
+end
+
 -- Moves an entry from an in-progress list to gocraft's `dead`, in the form in which gocraft writes an entry that has failed for the last
 -- time. The counters follow, the job becomes Error and its hook is enqueued, and the record of the quarantine keeps the original bytes.
 --
@@ -51,22 +82,7 @@ local function quarantineEntry(k, of, hook, entry)
   local fails = type(facts) == 'table' and rank(redis.call('HGET', k.stats, 'status')) < 3
   hook = fails and hook or nil
   local forgets = text ~= stored
-
-  local writes = withCounters({
-    { k.dead, 'zset', 'ZADD', 'ZSCORE' },
-    { k.held, 'list', 'LREM', 'LLEN' },
-    { k.quarantine, 'hash', 'HGET', 'HSET', 'HRANDFIELD', 'HDEL', 'EXPIRE' },
-  }, k.lock, k.lockInfo)
-  if forgets then
-    writes[#writes + 1] = { k.recoveries, 'hash', 'HSET' }
-  end
-  if fails then
-    writes[#writes + 1] = { k.stats, 'hash', 'HGET', 'HMGET', 'HSET', 'EXPIRE' }
-    writes[#writes + 1] = { k.track, 'hash', 'HGET', 'HSET', 'HDEL' }
-    writes[#writes + 1] = { k.before, 'string', 'SET' }
-    writes[#writes + 1] = k.executions and { k.executions, 'zset', 'ZADD' } or nil
-  end
-  local refusal = refusalOf(withHook(writes, hook))
+  local refusal = refusalOf(withHook(writesOfQuarantine(k, forgets, fails), hook))
   if refusal then
     return refusal
   end
@@ -88,14 +104,7 @@ local function quarantineEntry(k, of, hook, entry)
   countDownLocks(k.lock, k.lockInfo, of.pool, k.held, 1)
 
   if fails then
-    local signs = { before = readSigns(k.stats) }
-    writeStatus(k.stats, k.track, of.id, 'Error')
-    signs.after = textOfSigns(readSigns(k.stats))
-    -- As long as observe_pool keeps its records.
-    redis.call('SET', k.before, cjson.encode(signs), 'EX', 86400)
-    if k.executions then
-      redis.call('ZADD', k.executions, 'XX', -1, of.id)
-    end
+    failQuarantined(k, of.id)
   end
   if hook then
     hook.enqueue(of.id, k.stats)

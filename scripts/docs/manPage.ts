@@ -34,7 +34,7 @@ export const manPage = (): string => {
 };
 
 const description = [
-  'A jobservice that dies leaves jobs that never end: entries of dead pools, locks that no one holds, and statuses that no endpoint was told. The reaper finds them and repairs them. "reaper status" says what is wrong, and "reaper explain" why a job does not run. "reaper rescue" requeues the entries of dead pools. "reaper sweep" repairs statuses and sends missing webhooks. "reaper run" does both on a schedule, beside a running jobservice.',
+  'A jobservice that dies leaves jobs that never end: entries of dead pools, locks that no one holds, and statuses that no endpoint received. The reaper finds them and repairs them. "reaper status" says what is wrong, and "reaper explain" why a job does not run. "reaper rescue" requeues the entries of dead pools. "reaper sweep" repairs statuses and sends missing webhooks. "reaper run" does both on a schedule, beside a running jobservice.',
   'Each change is one script in Redis that changes nothing if the job is no longer as it was judged. With --plan, nothing is changed at all. Every act is on record: see "reaper audit" and "reaper undo".',
   "Every command that uses Redis needs the namespace of the queues. Harbor's is {harbor_job_service_namespace}, with the braces.",
 ];

@@ -23,31 +23,14 @@ export const createPoolActors = (pools: Pools, quarantine: Quarantine, preflight
       throw new Error(`${pool}: liveness check interrupted (${now.last}); grace period restarted`);
     return preflight.watch(step);
   };
-  const readPlan = (suspect: Suspect) => pools.plan(suspect, quarantine.keysFor);
-  const confirmPlanned = async (suspect: PlannedSuspect, done: PoolDone): Promise<Confirmation> => {
-    const reply = await readPlan(suspect);
-    if (reply.outcome === 'alive') return reply;
-    const gone = poisonGone(suspect.planned, reply.held, done);
-    const records = await Promise.all(gone.map((id) => quarantine.find(id)));
-    ensureAsPlanned(suspect, reply.held, done, new Set(gone.filter((_, i) => records[i] !== undefined)));
-    return reply;
-  };
-  /** Requeues no more entries than planned. */
-  const requeuePlanned = async (suspect: PlannedSuspect, type: string, done: PoolDone): Promise<Requeued> => {
-    const left = entriesLeft(suspect.planned, type, done.moved);
-    if (left > 0) return pools.requeue(suspect, type, left);
-    const reply = await confirmPlanned(suspect, done);
-    if (reply.outcome === 'alive') return reply;
-    const [poison] = reply.held.find((one) => one.type === type)?.poison ?? [];
-    return { outcome: 'moved', moved: 0, left: poison === undefined ? 0 : 1, poison };
-  };
+  const planned = createPlannedSteps(pools, quarantine);
   return {
     confirm: fromPromise<Confirmation, { suspect: Suspect; plan: boolean; done: PoolDone }>(
       ({ input: { suspect, plan, done } }) =>
         undisrupted(
           suspect,
           () =>
-            plan ? readPlan(suspect) : isPlanned(suspect) ? confirmPlanned(suspect, done) : pools.confirm(suspect),
+            plan ? planned.read(suspect) : isPlanned(suspect) ? planned.confirm(suspect, done) : pools.confirm(suspect),
           plan,
         ),
     ),
@@ -58,7 +41,7 @@ export const createPoolActors = (pools: Pools, quarantine: Quarantine, preflight
     requeue: fromPromise<Requeued, { suspect: Suspect; type: string; done: PoolDone }>(
       ({ input: { suspect, type, done } }) =>
         undisrupted(suspect, () =>
-          isPlanned(suspect) ? requeuePlanned(suspect, type, done) : pools.requeue(suspect, type),
+          isPlanned(suspect) ? planned.requeue(suspect, type, done) : pools.requeue(suspect, type),
         ),
     ),
     quarantine: fromPromise<Quarantining, { suspect: Suspect; type: string; id: string; done: PoolDone }>(
@@ -80,6 +63,32 @@ export const createPoolActors = (pools: Pools, quarantine: Quarantine, preflight
       async ({ input: { suspect, types, isLeft } }) =>
         isLeft ? { outcome: 'left' } : undisrupted(suspect, () => pools.deregister(suspect, types)),
     ),
+  };
+};
+
+/** The steps of a rescue that does the acts of a plan, and no others. */
+const createPlannedSteps = (pools: Pools, quarantine: Quarantine) => {
+  const read = (suspect: Suspect) => pools.plan(suspect, quarantine.keysFor);
+  const confirm = async (suspect: PlannedSuspect, done: PoolDone): Promise<Confirmation> => {
+    const reply = await read(suspect);
+    if (reply.outcome === 'alive') return reply;
+    const gone = poisonGone(suspect.planned, reply.held, done);
+    const records = await Promise.all(gone.map((id) => quarantine.find(id)));
+    ensureAsPlanned(suspect, reply.held, done, new Set(gone.filter((_, i) => records[i] !== undefined)));
+    return reply;
+  };
+  return {
+    read,
+    confirm,
+    /** Requeues no more entries than planned. */
+    async requeue(suspect: PlannedSuspect, type: string, done: PoolDone): Promise<Requeued> {
+      const left = entriesLeft(suspect.planned, type, done.moved);
+      if (left > 0) return pools.requeue(suspect, type, left);
+      const reply = await confirm(suspect, done);
+      if (reply.outcome === 'alive') return reply;
+      const [poison] = reply.held.find((one) => one.type === type)?.poison ?? [];
+      return { outcome: 'moved', moved: 0, left: poison === undefined ? 0 : 1, poison };
+    },
   };
 };
 

@@ -9,11 +9,13 @@ import { createUndo, type UndoOutcome } from './undo.ts';
 export interface AuditFilter {
   /** Id of a job. An act on several jobs matches if the job is among those that its entry names. */
   readonly id?: string;
+  /** Id of a pool. */
   readonly pool?: string;
   /** Host, `host:process`, or person. */
   readonly who?: string;
-  /** The first and the last time: a Date, or an ISO 8601 time. */
+  /** The first time: a Date, or an ISO 8601 time. */
   readonly since?: Date | string;
+  /** The last time, likewise. */
   readonly until?: Date | string;
   /** How many entries, the newest ones. */
   readonly limit?: number;

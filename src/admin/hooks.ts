@@ -6,11 +6,13 @@ import { type EndpointStatus, endpointStatusOf, type HookRecord, hookRecordOf } 
 
 /** Selects hooks. A hook must match every member that is given. */
 export interface HookFilter {
+  /** Id of the job. */
   readonly id?: string;
   /** Scheme, host and port of the endpoint. A path is ignored. */
   readonly endpoint?: string;
   /** Why it is parked, or the last answer: `404`, `deadline`, `too-old`, … */
   readonly reason?: string;
+  /** Whether it waits, is being sent or is parked. */
   readonly state?: HookRecord['state'];
 }
 

@@ -6,6 +6,7 @@ import { type QuarantineRecord, quarantineRecordOf } from './quarantineRecords.t
 
 /** Selects jobs in quarantine. A job must match every member that is given. */
 export interface QuarantineFilter {
+  /** Id of the job. */
   readonly id?: string;
   /** Of a job with entries of several types, only those of this type are released or dropped. */
   readonly type?: string;

@@ -150,7 +150,7 @@ const logLevelOf = (
   throw new UsageError(`${labelOf(label, value)}: must be one of ${logLevels.join(', ')}`);
 };
 
-/** What one command sets for its reaper beside the user's options. They win over the user's. */
+/** Options that a command sets for its reaper. They override the user's options. */
 export interface ReaperDefaults {
   readonly options?: Partial<ReaperOptions>;
 }

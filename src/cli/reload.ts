@@ -11,8 +11,8 @@ export interface Loaded {
 }
 
 /**
- * Has a reaper take over, at each SIGHUP, what has changed in its configuration: intervals, limits and the level of the log. It names
- * the other options that have changed, which need a restart. A configuration that cannot be used changes nothing.
+ * Reloads the configuration of a reaper at each SIGHUP: intervals, limits and the log level. Other options that have changed
+ * are named: they need a restart. A configuration that cannot be used changes nothing.
  *
  * @param load reads everything again. @throws UsageError
  * @returns removes the handler

@@ -10,7 +10,7 @@ const ofQueues: readonly (readonly [suffix: string, type: KeyType])[] = [
 ];
 
 /**
- * Tells the type that a key must have by its name; undefined for a name that does not tell.
+ * Returns the type that a key with this name must have; undefined for a name that is not known.
  *
  * @example
  * typesByName(keys)('{ns}:worker_pools:p'); // 'hash'

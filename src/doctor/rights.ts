@@ -44,7 +44,7 @@ export const checkRights = async ({
     return { key, mayRead: isAllowed(read), mayWrite: !isWritten || isAllowed(write) };
   });
 
-  // If every command with a key is refused, the keys are, not the commands.
+  // If every command with a key is refused, the user has no right to the keys.
   const areKeysRefused = ofKeys.every(({ mayRead }) => mayRead === false);
   const missing = ofCommands.filter(({ right, may }) => may === false && !(areKeysRefused && namesKey(right.command)));
   const unknown = ofCommands.filter(({ may }) => may === undefined).map(({ right }) => nameOf(right.command));

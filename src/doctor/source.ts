@@ -2,6 +2,12 @@ import { type Connection, isClient, type RedisSource } from '../io/redis/connect
 import { parseRedisUrl } from '../io/redis/url.ts';
 import type { OpenConnection } from './elsewhere.ts';
 
+/** The database of a reaper, and how to open further connections to the same Redis. */
+export const sourceOf = (source: RedisSource, connection: Connection) => ({
+  database: databaseOf(source),
+  openConnection: openerOf(source, connection),
+});
+
 /** The configured database; for a client of the caller, the one that it is in now. */
 export const databaseOf = (source: RedisSource): number => {
   if (typeof source === 'string') return parseRedisUrl(source).db ?? 0;
@@ -13,6 +19,6 @@ export const databaseOf = (source: RedisSource): number => {
   return Number(condition?.select ?? options.db ?? 0);
 };
 
-/** How to open further connections to the same Redis; undefined for a client of the caller. */
-export const openerOf = (source: RedisSource, { another }: Connection): OpenConnection | undefined =>
+/** Undefined for a client of the caller. */
+const openerOf = (source: RedisSource, { another }: Connection): OpenConnection | undefined =>
   isClient(source) ? undefined : another;

@@ -8,18 +8,31 @@ import { type AttemptDelivery, createAttempt, type TrackedAttempt } from './atte
 /** Stats of a job to save. Members that are left out are empty. Times in unix seconds. */
 export interface NewJob {
   readonly id: string;
+  /** The job type, such as `IMAGE_SCAN`. */
   readonly name: string;
+  /** `Generic` unless set. */
   readonly kind?: 'Generic' | 'Scheduled' | 'Periodic';
+  /** `Pending` unless set; not a final one. */
   readonly status?: Status;
+  /** Whether gocraft queues it only once at a time. */
   readonly unique?: boolean;
+  /** `/api/v1/jobs/<id>` unless set. */
   readonly refLink?: string;
+  /** When it was enqueued. */
   readonly enqueueTime?: number;
+  /** When it is due, for a job that is not to run at once. */
   readonly runAt?: number;
+  /** Schedule of a periodic job, in gocraft's form with seconds: `0 0 * * * *`. */
   readonly cronSpec?: string;
+  /** Where its hooks go. Without it no state has to be acknowledged. */
   readonly webHookUrl?: string;
+  /** Id of the policy of a periodic job. */
   readonly numericPolicyId?: number;
+  /** When gocraft gives it up. */
   readonly dieAt?: number;
+  /** Id of the periodic job of which this is an execution. */
   readonly upstreamJobId?: string;
+  /** Sent with each hook. They are in no log, metric or event. */
   readonly parameters?: Readonly<Record<string, unknown>>;
 }
 

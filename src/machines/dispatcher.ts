@@ -6,7 +6,7 @@ import { faultOf, reported } from './types/reports.ts';
 
 /** What a poll at the queues of all endpoints finds. */
 export interface DueHooks {
-  /** Endpoints that may be sent something now. */
+  /** Endpoints to which hooks may be sent now. */
   readonly due: readonly string[];
   /** How long until another one may be, in ms; undefined where nothing waits. */
   readonly wait: number | undefined;

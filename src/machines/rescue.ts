@@ -1,31 +1,15 @@
 import type { DoneActorEvent } from 'xstate';
 import { finalOutput } from './finalOutput.ts';
 import { FencedError } from './lease.ts';
+import { abort, cancelPass, endWhenAborted } from './rescueAbort.ts';
+import { requeuingOrphans } from './rescueOrphans.ts';
 import type { RescuePassOutput } from './rescuePass.ts';
-import { freshRescue, type RescueContext, type RescueOutput, rescueSetup } from './rescueSetup.ts';
-import type { Found, RequeuedOrphans } from './types/rescue.ts';
-import { type PassCancel, scheduledPass } from './types/sweep.ts';
+import { freshRescue, type RescueOutput, rescueSetup } from './rescueSetup.ts';
+import type { Found } from './types/rescue.ts';
+import { scheduledPass } from './types/sweep.ts';
 
-const isPresent = {
-  type: 'isPresent',
-  params: ({ event }: { event: PassCancel }) => ({ number: event.number }),
-} as const;
-const cancelPass = { type: 'cancelPass', params: isPresent.params } as const;
 const found = ({ event }: { event: { output: Found } }) => ({ found: event.output });
 const failed = ({ event }: { event: { error: unknown } }) => ({ error: event.error });
-const keepRequeued = {
-  type: 'keepRequeued',
-  params: ({ event }: { event: { output: RequeuedOrphans } }) => ({ requeued: event.output }),
-} as const;
-/** While the present pass takes a step: the step is finished. */
-const abort = { 'rescue.cancel': { guard: isPresent, target: 'thenEnd', actions: cancelPass } } as const;
-/** While the present pass waits for a time. */
-const endWhenAborted = {
-  'rescue.cancel': [
-    { guard: isPresent, target: '#rescue.idle', actions: [cancelPass, 'endSteps'] },
-    { actions: cancelPass },
-  ],
-} as const;
 
 /**
  * Looks for dead pools and orphaned entries: on schedule while this host has the mandate, and when a caller asks. A caller may
@@ -46,8 +30,7 @@ const endWhenAborted = {
  * 7. `answering`: each pass that is still open ends with an error.
  * 8. `stopped` (final): requests that never began are answered with an error.
  *
- * A caller may abort a pass: one that waits for a time ends at once, one that takes a step when the step has ended (it
- * begins no further act, and is in `thenEnd` meanwhile), and one that awaits its pools when those that are worked on have ended.
+ * `rescueAbort.ts` has what happens when a caller aborts a pass.
  *
  * Children: `pools`, and one `rescuePass` for each pass that is not complete, under ids that are used again.
  */
@@ -210,71 +193,7 @@ export const rescueMachine = rescueSetup.createMachine({
         },
       },
     },
-    requeuingOrphans: {
-      description: 'Requeues orphaned entries.',
-      entry: 'releasePools',
-      initial: 'trying',
-      states: {
-        trying: {
-          description: 'Tries the live pools.',
-          invoke: {
-            id: 'requeueOrphans',
-            src: 'requeueOrphans',
-            input: orphansInput,
-            onDone: [
-              {
-                guard: { type: 'isTooEarly', params: keepRequeued.params },
-                target: 'awaitingSecondTry',
-                actions: { type: 'keepFirstTry', params: keepRequeued.params },
-              },
-              {
-                target: '#rescue.idle',
-                actions: [keepRequeued, 'endSteps'],
-              },
-            ],
-            // The pass completes without them: the next one finds the entries.
-            onError: {
-              target: '#rescue.idle',
-              actions: [{ type: 'report', params: orphansFailed }, 'endSteps'],
-            },
-          },
-          initial: 'thenWait',
-          states: {
-            thenWait: { description: 'Entries that are not proven to be orphaned are tried again.', on: abort },
-            thenEnd: {
-              description: 'Aborted: no entry is tried again.',
-              on: {
-                'xstate.done.actor.requeueOrphans': {
-                  target: '#rescue.idle',
-                  actions: [keepRequeued, 'endSteps'],
-                },
-              },
-            },
-          },
-        },
-        awaitingSecondTry: {
-          description: 'Some entries look orphaned, but not for long enough.',
-          after: { secondTry: 'tryingAgain' },
-          on: endWhenAborted,
-        },
-        tryingAgain: {
-          description: 'Tries the entries for the second and last time.',
-          invoke: {
-            id: 'requeueOrphans',
-            src: 'requeueOrphans',
-            input: orphansInput,
-            onDone: {
-              target: '#rescue.idle',
-              actions: [keepRequeued, 'endSteps'],
-            },
-            onError: {
-              target: '#rescue.idle',
-              actions: [{ type: 'report', params: orphansFailed }, 'endSteps'],
-            },
-          },
-        },
-      },
-    },
+    requeuingOrphans,
     stopping: {
       description: 'Stopping: waits until the pools in the slots have finished their step.',
       entry: 'stopPools',
@@ -306,13 +225,4 @@ export const rescueMachine = rescueSetup.createMachine({
 /** Of an actor that has ended. The guard `isPass` tells whether it is that of a pass. */
 function ended({ event }: { event: DoneActorEvent<unknown> }) {
   return { id: event.actorId, output: event.output as RescuePassOutput };
-}
-
-function orphansFailed({ event }: { event: { error: unknown } }) {
-  return { where: 'looking for orphaned entries', error: event.error };
-}
-
-function orphansInput({ context: { live, request, fence } }: { context: RescueContext }) {
-  const { number = scheduledPass, plan = false, scope } = request ?? {};
-  return { number, live, plan, fence, scope };
 }

@@ -44,35 +44,11 @@ export const createCalls = (): Calls => {
         .then(resolve, (error) => reject(forCaller(error)))
         .finally(() => leave(reject));
     });
-  async function* iterate<T>(items: AsyncIterable<T>): AsyncGenerator<T> {
-    const iterator = items[Symbol.asyncIterator]();
-    try {
-      for (;;) {
-        const { done, value } = await make(() => iterator.next());
-        if (done) return;
-        yield value;
-      }
-    } finally {
-      // Not awaited: this may be the pending call itself.
-      iterator.return?.().catch(() => undefined);
-    }
-  }
 
   return {
     check,
     make,
-    guard<T extends object>(target: T, ...iterables: readonly (keyof T)[]): T {
-      const guarded = { ...Object.getOwnPropertyDescriptors(target) } as PropertyDescriptorMap;
-      for (const [name, property] of Object.entries(guarded)) {
-        const { value } = property;
-        if (typeof value !== 'function') continue;
-        const call = iterables.includes(name as keyof T)
-          ? (...args: unknown[]) => iterate(value.apply(target, args))
-          : (...args: unknown[]) => make(() => value.apply(target, args));
-        guarded[name] = { ...property, value: call };
-      }
-      return Object.defineProperties({}, guarded) as T;
-    },
+    guard: (target, ...iterables) => guard(target, iterables, make),
     refuse() {
       isRefusing = true;
     },
@@ -91,3 +67,30 @@ export const createCalls = (): Calls => {
     },
   };
 };
+
+const guard = <T extends object>(target: T, iterables: readonly (keyof T)[], make: Calls['make']): T => {
+  const guarded = { ...Object.getOwnPropertyDescriptors(target) } as PropertyDescriptorMap;
+  for (const [name, property] of Object.entries(guarded)) {
+    const { value } = property;
+    if (typeof value !== 'function') continue;
+    const call = iterables.includes(name as keyof T)
+      ? (...args: unknown[]) => iterate(value.apply(target, args), make)
+      : (...args: unknown[]) => make(() => value.apply(target, args));
+    guarded[name] = { ...property, value: call };
+  }
+  return Object.defineProperties({}, guarded) as T;
+};
+
+async function* iterate<T>(items: AsyncIterable<T>, make: Calls['make']): AsyncGenerator<T> {
+  const iterator = items[Symbol.asyncIterator]();
+  try {
+    for (;;) {
+      const { done, value } = await make(() => iterator.next());
+      if (done) return;
+      yield value;
+    }
+  } finally {
+    // Not awaited: this may be the pending call itself.
+    iterator.return?.().catch(() => undefined);
+  }
+}

@@ -2,7 +2,7 @@ import { createAuditAdmin } from '../admin/audit.ts';
 import { createHooksAdmin } from '../admin/hooks.ts';
 import { createQuarantineAdmin } from '../admin/quarantine.ts';
 import { checkOfRefusal } from '../doctor/doctor.ts';
-import { databaseOf, openerOf } from '../doctor/source.ts';
+import { sourceOf } from '../doctor/source.ts';
 import { unlessWrongType } from '../io/redis/wrongTypes.ts';
 import { createLifecycle, type Lifecycle } from '../lifecycle/lifecycle.ts';
 import type { ReaperOptions } from '../options/generated.ts';
@@ -11,7 +11,7 @@ import { createElsewhere } from '../queries/elsewhere.ts';
 import { createExplain } from '../queries/explain.ts';
 import { createStatus } from '../queries/status.ts';
 import type { Calls } from './calls.ts';
-import { makeInspectable } from './inspection.ts';
+import { type Inspectable, makeInspectable } from './inspection.ts';
 import { createParts } from './parts.ts';
 import { createPing } from './ping.ts';
 import type { Reaper } from './reaper.ts';
@@ -32,13 +32,11 @@ import { createReload } from './reload.ts';
 export const createReaper = (options: ReaperOptions): Reaper => {
   const settings = readOptions(options);
   const parts = createParts(settings, () => wakeForInspector());
-  const { calls, clock, inspection, passes, ports, reporting, schedule, supervision } = parts;
-  const { delivery, lease } = ports;
+  const { calls, inspection, passes, schedule, supervision } = parts;
+  const { delivery } = parts.ports;
   let isAwake = false;
   let stopping: Promise<void> | undefined;
 
-  const timeOfDayAt = (at: number | undefined) =>
-    at === undefined ? undefined : Math.round(clock.now() + at - clock.monotonic());
   const wake = () => {
     calls.check();
     if (isAwake) return;
@@ -47,18 +45,7 @@ export const createReaper = (options: ReaperOptions): Reaper => {
     parts.http.open();
     inspection.open(inspected, parts.http);
   };
-  const inspected = () => ({
-    ...{ reaper, supervisor: supervision.actor, clock, fault: reporting.fault },
-    ...{ namespace: settings.namespace, redis: parts.connection.description, plan: settings.plan },
-    follow: inspection.follow,
-    now: () => ({
-      hooksInFlight: delivery.inFlight(),
-      sweepDueAt: timeOfDayAt(schedule.dueAt('sweep')),
-      rescueDueAt: timeOfDayAt(schedule.dueAt('rescue')),
-      waitingPools: supervision.waitingPools(),
-      leader: lease.seen()?.leader,
-    }),
-  });
+  const inspected = () => inspectableOf(reaper, settings, parts);
   /** Waits for the inspector, so that it shows a requested pass from its start. */
   const wakeForInspector = async () => {
     wake();
@@ -84,7 +71,7 @@ export const createReaper = (options: ReaperOptions): Reaper => {
       } catch (error) {
         return Promise.reject(error);
       }
-      stopping ??= parts.shutDown().finally(parts.end);
+      stopping ??= parts.shutDown();
       return stopping;
     },
     reload: createReload({ settings, calls, delivery, supervision }),
@@ -100,6 +87,28 @@ export const createReaper = (options: ReaperOptions): Reaper => {
   });
   if (settings.signal !== undefined) stopOn(settings.signal, reaper);
   return reaper;
+};
+
+/** What the inspector sees of a reaper. */
+const inspectableOf = (
+  reaper: Reaper,
+  settings: ReaperSettings,
+  { clock, connection, inspection, ports, reporting, schedule, supervision }: ReturnType<typeof createParts>,
+): Inspectable => {
+  const timeOfDayAt = (at: number | undefined) =>
+    at === undefined ? undefined : Math.round(clock.now() + at - clock.monotonic());
+  return {
+    ...{ reaper, supervisor: supervision.actor, clock, fault: reporting.fault },
+    ...{ namespace: settings.namespace, redis: connection.description, plan: settings.plan },
+    follow: inspection.follow,
+    now: () => ({
+      hooksInFlight: ports.delivery.inFlight(),
+      sweepDueAt: timeOfDayAt(schedule.dueAt('sweep')),
+      rescueDueAt: timeOfDayAt(schedule.dueAt('rescue')),
+      waitingPools: supervision.waitingPools(),
+      leader: ports.lease.seen()?.leader,
+    }),
+  };
 };
 
 /** Where the servers of a reaper listen, once they do. */
@@ -127,10 +136,8 @@ const queriesOf = (
   const { pools, policy, tracked, lease, delivery } = ports;
   const { hooks, records } = delivery;
   const ping = createPing(deps);
-  const given = {
-    ...{ redis: connection.redis, namespace: settings.namespace, database: databaseOf(settings.redis) },
-    openConnection: openerOf(settings.redis, connection),
-  };
+  const { namespace } = settings;
+  const given = { redis: connection.redis, namespace, ...sourceOf(settings.redis, connection) };
   const findElsewhere = createElsewhere(given, settings.redis, connection.description);
   return {
     ping,
@@ -142,7 +149,7 @@ const queriesOf = (
       findElsewhere,
     }),
     explain: createExplain({
-      ...{ ...deps, namespace: settings.namespace, tracked, pools, policy, records, hooks, findElsewhere },
+      ...{ ...deps, namespace, tracked, pools, policy, records, hooks, findElsewhere },
       createSearch: ports.search,
     }),
     doctor: (async (options) => {

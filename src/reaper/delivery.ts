@@ -70,37 +70,22 @@ interface DeliveryOptions extends Pick<Deps, 'connection' | 'keys' | 'scripts' |
 }
 
 export const createDelivery = (options: DeliveryOptions): Delivery => {
-  const { settings, clock, onOutcome, fault, supervision } = options;
-  /** Callers that wait for an attempt, by job id. */
-  const waiting = new Map<string, Signal>();
+  const { settings, clock, onOutcome, fault } = options;
+  const attempts = createAttemptWaits();
   const { records, httpClient, backoff, sender, limiter } = createSending(options, (outcome) => {
     onOutcome(outcome);
-    waiting.get(outcome.id)?.resolve();
-    waiting.delete(outcome.id);
+    attempts.ended(outcome.id);
   });
   const dispatcher = createDispatcher(records, limiter, backoff, async () => {
     // Not awaited: an endpoint that hangs must not delay the poll for all others.
     void sender.deliverPendingTexts();
     await records.forgetParked(settings.parkedRetention);
   });
-  let isAwake = false;
-  let isStopped = false;
-  const wake = () => {
-    if (isAwake || isStopped) return;
-    isAwake = true;
-    supervision().start();
-  };
-  const quiet = () => {
-    wake();
-    return supervision().hooksQuiet();
-  };
-
-  const named = createSendNamed({ records, limiter, clock, isStopped: () => isStopped, fault });
+  const lazy = createLazyDispatching(options.supervision);
+  const { quiet } = lazy;
+  const named = createSendNamed({ records, limiter, clock, isStopped: lazy.isStopped, fault });
   const { sendNamed, ...sweeps } = createPassSending(named, quiet);
-  const onDue = (endpoint: string) => {
-    wake();
-    supervision().hookDue(endpoint);
-  };
+  const onDue = (endpoint: string) => lazy.started().hookDue(endpoint);
   const ofHooks = { records, sender, rewriteOrigins: settings.rewriteOrigins, clock, onDue };
 
   return {
@@ -111,34 +96,68 @@ export const createDelivery = (options: DeliveryOptions): Delivery => {
     dispatching: { slots: endpointSlots, perEndpoint: settings.concurrencyPerEndpoint, interval: pollInterval },
     watch() {
       sweeps.sendAll();
-      wake();
-      supervision().watchHooks();
+      lazy.started().watchHooks();
     },
     ...sweeps,
     named,
     quiet,
     async quietHooksAdmin() {
-      if (!named.isUsed || isAwake) await quiet();
+      if (!named.isUsed || lazy.isStarted()) await quiet();
       await named.idle();
     },
-    attempted(id) {
-      const signal = waiting.get(id) ?? createSignal();
-      waiting.set(id, signal);
-      return Promise.race([
-        signal.promise,
-        quiet().then(() => {
-          waiting.delete(id);
-        }),
-      ]);
-    },
+    attempted: (id) => attempts.ending(id, quiet()),
     inFlight: () => limiter.inFlight,
     setConcurrency: limiter.setConcurrency,
     async stop(isUp) {
-      isStopped = true;
+      lazy.stop();
       await Promise.race([named.idle(), isUp]);
       sender.stop();
       await httpClient.close();
       await limiter.idle();
+    },
+  };
+};
+
+/** The dispatcher starts when it is first needed, but not after `stop`. */
+const createLazyDispatching = (supervision: () => Dispatching) => {
+  let isStarted = false;
+  let isStopped = false;
+  const started = () => {
+    if (!isStarted && !isStopped) {
+      isStarted = true;
+      supervision().start();
+    }
+    return supervision();
+  };
+  return {
+    started,
+    quiet: () => started().hooksQuiet(),
+    stop() {
+      isStopped = true;
+    },
+    isStarted: () => isStarted,
+    isStopped: () => isStopped,
+  };
+};
+
+/** Callers that wait for an attempt, by job id. */
+const createAttemptWaits = () => {
+  const waiting = new Map<string, Signal>();
+  return {
+    ended(id: string) {
+      waiting.get(id)?.resolve();
+      waiting.delete(id);
+    },
+    /** Resolves when an attempt for the job has ended, or with `quiet`. */
+    ending(id: string, quiet: Promise<void>): Promise<void> {
+      const signal = waiting.get(id) ?? createSignal();
+      waiting.set(id, signal);
+      return Promise.race([
+        signal.promise,
+        quiet.then(() => {
+          waiting.delete(id);
+        }),
+      ]);
     },
   };
 };

@@ -1,5 +1,5 @@
 import { createDoctor } from '../doctor/doctor.ts';
-import { databaseOf, openerOf } from '../doctor/source.ts';
+import { sourceOf } from '../doctor/source.ts';
 import { type Clock, createReaperClock, systemClock } from '../io/clock.ts';
 import { type CodedLogger, createLogger } from '../io/log.ts';
 import { createDeps } from '../io/redis/deps.ts';
@@ -32,7 +32,7 @@ export const createParts = (settings: ReaperSettings, prepare: () => Promise<voi
   const calls = createCalls();
   const timeLimit = createTimeLimit(baseClock);
   const log = loggerOf(settings);
-  const { emit, end, ...source } = createReportedEmitter(log, clock);
+  const { emit, end: endEvents, ...source } = createReportedEmitter(log, clock);
 
   const connection = connectReported(settings, log, emit);
   const outage = () => connection.outage?.();
@@ -49,16 +49,9 @@ export const createParts = (settings: ReaperSettings, prepare: () => Promise<voi
   const ports = createPorts(deps, settings, random, reporting, () => supervision);
   const { lease, delivery, preflight } = ports;
 
-  /** One host runs the scheduled passes of all hosts. A plan changes nothing: it leaves the lease to others. */
-  const isShared = settings.role === 'auto' && !settings.plan;
-  const isScheduling = settings.role !== 'never';
+  const { isShared, isScheduling } = schedulingOf(settings);
   const schedule = createSchedule({ settings, clock, random, lease, isShared });
-  const doctor = createDoctor({
-    ...deps,
-    namespace: settings.namespace,
-    database: databaseOf(settings.redis),
-    openConnection: openerOf(settings.redis, connection),
-  });
+  const doctor = createDoctor({ ...deps, namespace: settings.namespace, ...sourceOf(settings.redis, connection) });
   const startBlock = createStartBlock({
     ...{ doctor, log, onChange: passReports.block },
     isChecked: () => schedule.startedAt() !== undefined && !settings.plan,
@@ -81,21 +74,23 @@ export const createParts = (settings: ReaperSettings, prepare: () => Promise<voi
   });
   const shutDown = createShutDown({
     ...{ calls, timeLimit, supervision, inspection, http, delivery, preflight, connection, clock },
+    ...{ reporting, endEvents },
   });
   return {
-    ...{ calls, clock, connection, deps, doctor, inspection, passes, ports, reporting },
+    ...{ calls, clock, connection, deps, doctor, inspection, passes, ports, reporting, shutDown },
     ...{ health, http, metrics, schedule, supervision, timeLimit, isScheduling },
     passState: passReports.state,
     /** The methods for listeners. */
     source,
-    /** Ends the events, and logs what was only counted. */
-    end() {
-      reporting.flush(true);
-      end();
-    },
-    shutDown,
   };
 };
+
+const schedulingOf = ({ role, plan }: ReaperSettings) => ({
+  /** One host runs the scheduled passes of all hosts. A plan changes nothing: it leaves the lease to others. */
+  isShared: role === 'auto' && !plan,
+  /** Whether this host may run scheduled passes. */
+  isScheduling: role !== 'never',
+});
 
 const loggerOf = ({ logger }: ReaperSettings): CodedLogger =>
   logger === false ? createLogger('silent') : (logger ?? createLogger('info'));

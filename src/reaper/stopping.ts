@@ -5,6 +5,7 @@ import type { Calls } from './calls.ts';
 import type { Delivery } from './delivery.ts';
 import type { Http } from './http.ts';
 import type { Inspection } from './openInspector.ts';
+import type { Reporting } from './reporting.ts';
 import type { Supervision } from './supervision.ts';
 
 /** How long a stop waits in addition to its timeout, in ms: for what is still open, and for QUIT. */
@@ -13,7 +14,7 @@ const quittingTime = 1_000;
 
 /**
  * Stops a reaper in order: refuse calls, stop the actors (passes, then hooks and the term of the leader), close the inspector
- * and the HTTP server, answer pending calls, clear timers, close the connection.
+ * and the HTTP server, answer pending calls, clear timers, close the connection, log what was only counted, end the events.
  */
 export const createShutDown = ({
   calls,
@@ -25,6 +26,8 @@ export const createShutDown = ({
   preflight,
   connection,
   clock,
+  reporting,
+  endEvents,
 }: {
   calls: Calls;
   timeLimit: TimeLimit;
@@ -35,8 +38,10 @@ export const createShutDown = ({
   preflight: Pick<Preflight, 'close'>;
   connection: Connection;
   clock: ReaperClock;
+  reporting: Pick<Reporting, 'flush'>;
+  endEvents: () => void;
 }): (() => Promise<void>) => {
-  return async () => {
+  const shutDown = async () => {
     calls.refuse();
     const closing = createReaperClock(systemClock);
     const isOver = timeLimit.isUp.then(() => pause(closing, closingTime));
@@ -50,6 +55,11 @@ export const createShutDown = ({
     closing.end();
     timeLimit.end();
   };
+  return () =>
+    shutDown().finally(() => {
+      reporting.flush(true);
+      endEvents();
+    });
 };
 
 /** How long a `stop()` may take. */

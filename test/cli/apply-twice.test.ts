@@ -114,7 +114,7 @@ const expectAllDoneOnce = async () => {
   });
 };
 
-test('two processes that apply one plan at once do each act once, and who comes second names it as moved', async () => {
+test('two processes that apply one plan at once do each act once, and the second one reports it as moved', async () => {
   expect(readFileSync(file, 'utf8')).not.toContain(secret);
   const both = await Promise.all([applyUntil('rebuild_counters'), applyUntil('rebuild_counters')]);
   for (const { release } of both) release();

@@ -44,7 +44,7 @@ const header = {
   createdAt: '2026-01-01T00:00:00Z',
 } as const;
 
-test('a plan that is written is applied: these acts only, and what has moved is named', async () => {
+test('apply does the acts of a written plan and no others, and names what has moved', async () => {
   await seedJob(redis, 'hung', { age: 100_000, web_hook_url: url, parameters: `{"key":"${secret}"}` });
   await seedJob(redis, 'moves', { age: 100_000 });
   await seedJob(redis, 'leaves', { status: 'Success' });

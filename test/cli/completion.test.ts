@@ -152,7 +152,7 @@ describe.each(Object.keys(scripts) as Shell[])('%s', (shell) => {
   });
 });
 
-describe('what this program may have one day', () => {
+describe('forms of arguments that no command has yet', () => {
   const other = describeProgram(
     new Command('reaper')
       .helpCommand(false)

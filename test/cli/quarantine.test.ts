@@ -1,15 +1,11 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { beforeEach, expect, test } from 'vitest';
+import { redisFixture } from '../support/fixture.ts';
 import { second } from '../support/jobs.ts';
 import { builtOf } from '../support/programs.ts';
-import { type RedisServer, startRedis } from '../support/redisServer.ts';
 
-let server: RedisServer;
-beforeAll(async () => {
-  server = await startRedis();
-});
-afterAll(() => server.stop());
+const { server } = await redisFixture();
 
 const main = builtOf('src/cli/main.ts');
 const secret = 'hunter2';
@@ -39,7 +35,6 @@ const entryOf = (id: string) => `{"name":"X","id":"${id}","t":1,"args":{"p":"${s
 /** A dead pool holds three jobs, of which two were recovered three times in the last hour. */
 beforeEach(async () => {
   const { client } = server;
-  await client.flushall();
   await client.rpush('{t}:jobs:X:p9:inprogress', ...['a', 'good', 'b'].map(entryOf));
   for (const id of ['a', 'b']) {
     const deaths = [1, 2, 3].map((n) => [second(-3_600 + n), `p${n}`, second(-3_700)]);

@@ -335,9 +335,9 @@ describe('hooks', () => {
     const { stdout } = await reaper('hooks', 'retry', '--endpoint', hookEndpoint.url, '--reason', '400');
     expect(stdout).toBe('retried: 1\n');
     // c was due again in the meantime, and any host delivers.
-    const told = hookEndpoint.hooks.map(({ body }) => body.job_id);
-    expect(told).toContain('a');
-    expect(told).not.toContain('b');
+    const ids = hookEndpoint.hooks.map(({ body }) => body.job_id);
+    expect(ids).toContain('a');
+    expect(ids).not.toContain('b');
   });
 
   test.each(['retry', 'drop'])('%s needs a filter or --all', async (verb) => {

@@ -1,25 +1,20 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { createReaper } from '../../src/index.ts';
-import { type RedisServer, startRedis } from '../support/redisServer.ts';
+import { redisFixture } from '../support/fixture.ts';
 import { fill, readState, type State, writeState } from '../support/states.ts';
 import { namespace, type RescueVector, readJson, readVectors } from './vectors.ts';
 
-let server: RedisServer;
-beforeAll(async () => {
-  server = await startRedis();
-});
-afterAll(() => server.stop());
+const { redis } = await redisFixture();
 
 const jobs = `${namespace}:jobs:`;
 
 /** Writes a state into Redis, runs a rescue without grace, and returns the state afterwards. */
 const rescue = async (before: State, jobTypes: readonly string[]) => {
-  await server.client.flushall();
-  await writeState(server.client, before);
-  const reaper = createReaper({ redis: server.client, namespace, jobTypes: [...jobTypes], logger: false });
+  await writeState(redis, before);
+  const reaper = createReaper({ redis: redis, namespace, jobTypes: [...jobTypes], logger: false });
   const summary = await reaper.rescue({ grace: 0 });
   await reaper.stop();
-  return { summary, after: await readState(server.client) };
+  return { summary, after: await readState(redis) };
 };
 
 test.each(readVectors<RescueVector>('rescue.jsonl.gz').map((vector) => [vector.name, vector] as const))(

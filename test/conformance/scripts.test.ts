@@ -1,17 +1,10 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { keysOf } from '../../src/io/redis/keys.ts';
-import { createScripts, type Scripts } from '../../src/io/redis/scripts.ts';
-import { type RedisServer, startRedis } from '../support/redisServer.ts';
+import { redisFixture } from '../support/fixture.ts';
 import { differences, fill, readState, writeState } from '../support/states.ts';
 import { namespace, readVectors, type ScriptVector } from './vectors.ts';
 
-let server: RedisServer;
-let scripts: Scripts;
-beforeAll(async () => {
-  server = await startRedis();
-  scripts = createScripts(server.client);
-});
-afterAll(() => server.stop());
+const { redis, scripts } = await redisFixture();
 
 const keys = keysOf(namespace);
 
@@ -38,14 +31,13 @@ const wordOf = (reply: { readonly outcome: string; readonly status?: string }): 
 test.each(readVectors<ScriptVector>('scripts.jsonl.gz').map((vector) => [vector.name, vector] as const))(
   'script: %s',
   async (_, vector) => {
-    await server.client.flushall();
     const now = Math.floor(Date.now() / 1_000);
     const { op, args, before, upstream, ours } = fill(vector, now, 'http://127.0.0.1:1');
-    await writeState(server.client, before);
+    await writeState(redis, before);
 
     expect(await call(op, args)).toBe(ours.reply);
 
-    const after = await readState(server.client);
+    const after = await readState(redis);
     if (ours.deviation === undefined) expect(differences(after, upstream.after, now)).toEqual([]);
     // If it is refused, or if the job is missing, nothing is written.
     else if (ours.reply !== 'ok') expect(differences(after, before, now)).toEqual([]);

@@ -1,16 +1,10 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { createReaper, type JobOutcome } from '../../src/index.ts';
-import { type HookEndpoint, startHookEndpoint } from '../support/hookEndpoint.ts';
-import { type RedisServer, startRedis } from '../support/redisServer.ts';
+import { hookEndpointFixture, redisFixture } from '../support/fixture.ts';
 import { differences, fill, readState, writeState } from '../support/states.ts';
 import { namespace, readVectors, type SweepVector } from './vectors.ts';
 
-let server: RedisServer;
-let hookEndpoint: HookEndpoint;
-beforeAll(async () => {
-  [server, hookEndpoint] = await Promise.all([startRedis(), startHookEndpoint()]);
-});
-afterAll(() => Promise.all([server.stop(), hookEndpoint.stop()]));
+const [{ server }, hookEndpoint] = await Promise.all([redisFixture(), hookEndpointFixture()]);
 
 /** The vectors were recorded with the words of version 0.1.0. */
 const words: Readonly<Record<string, string>> = {
@@ -39,8 +33,6 @@ let passedOver = 0;
 
 describe.each([{ screen: false }, { screen: true }])('with %o', (sweep) => {
   test.each(vectors)('sweep: %s', async (name, vector) => {
-    await server.client.flushall();
-    hookEndpoint.hooks.length = 0;
     const now = Math.floor(Date.now() / 1_000);
     const { before, upstream, ours } = fill(vector, now, hookEndpoint.url);
     await writeState(server.client, before);

@@ -166,12 +166,12 @@ describe('what is sent', () => {
     await job.succeed();
     await vi.waitUntil(() => hookEndpoint.hooks.at(-1)?.body.status === 'Success');
     await vi.waitUntil(async () => (await recordOf('c')) === null);
-    const told = hookEndpoint.hooks.map(({ body }) => [body.status, body.check_in]);
-    expect(told.filter(([, text]) => text !== undefined)).toEqual([
+    const bodies = hookEndpoint.hooks.map(({ body }) => [body.status, body.check_in]);
+    expect(bodies.filter(([, text]) => text !== undefined)).toEqual([
       ['Running', 'one'],
       ['Running', 'two'],
     ]);
-    expect(told.at(-1)).toEqual(['Success', undefined]);
+    expect(bodies.at(-1)).toEqual(['Success', undefined]);
   });
 
   test('a text that fails is sent again before what comes after it', async () => {

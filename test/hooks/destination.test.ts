@@ -235,8 +235,8 @@ const look = (addresses: LookupAddress[], all: boolean) => {
     expect(options.all).toBe(true);
     callback(null, addresses);
   };
-  return new Promise<unknown[]>((told) =>
-    guardLookup(isForbiddenAddress, resolve)('core', { all }, (error, ...rest) => told([error?.name, ...rest])),
+  return new Promise<unknown[]>((resolved) =>
+    guardLookup(isForbiddenAddress, resolve)('core', { all }, (error, ...rest) => resolved([error?.name, ...rest])),
   );
 };
 

@@ -94,8 +94,8 @@ describe('cut off anywhere', () => {
         await seed('hung', '/200/x', { age: 90_000 });
         const calls = await sweepUntil(nth === 0 ? Number.POSITIVE_INFINITY : nth, isBefore);
         if (nth === 0) total = calls;
-        const told = (id: string) => hookEndpoint.hooks.filter(({ body }) => body.job_id === id).length;
-        const before = { a: [told('a'), await ackOf('a')], hung: [told('hung'), await ackOf('hung')] };
+        const deliveriesOf = (id: string) => hookEndpoint.hooks.filter(({ body }) => body.job_id === id).length;
+        const before = { a: [deliveriesOf('a'), await ackOf('a')], hung: [deliveriesOf('hung'), await ackOf('hung')] };
         // The claim of the dead is over after a while.
         const clock = createTestClock();
         clock.advance(2 * minute);
@@ -107,7 +107,7 @@ describe('cut off anywhere', () => {
         expect([nth, await ackOf('hung')]).toMatchObject([nth, { status: 'Error' }]);
         for (const id of ['a', 'hung'] as const) {
           const isTwice = before[id][0] === 1 && before[id][1] === null;
-          expect([nth, isBefore, id, told(id)]).toEqual([nth, isBefore, id, isTwice ? 2 : 1]);
+          expect([nth, isBefore, id, deliveriesOf(id)]).toEqual([nth, isBefore, id, isTwice ? 2 : 1]);
         }
       }
     }

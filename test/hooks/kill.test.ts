@@ -36,13 +36,13 @@ const startHost = async (): Promise<ChildProcess> => {
 test('two hosts that are killed again and again lose no hook', async () => {
   const jobs = 600;
   const { client } = server;
-  /** Deliveries and kills are told apart by their order. */
+  /** The number of the next delivery or kill. */
   let order = 0;
-  const told = new Map<string, number[]>();
+  const deliveries = new Map<string, number[]>();
   hookEndpoint.answer = (_, response) => {
     const { job_id, status } = hookEndpoint.hooks.at(-1)?.body ?? {};
     const key = `${job_id} ${status}`;
-    told.set(key, [...(told.get(key) ?? []), order++]);
+    deliveries.set(key, [...(deliveries.get(key) ?? []), order++]);
     response.writeHead(200).end();
   };
   const kills: number[] = [];
@@ -72,7 +72,7 @@ test('two hosts that are killed again and again lose no hook', async () => {
   const saved = (await client.keys('t:job_stats:*')).length;
   // At each kill at most one job was between its entry and its save.
   expect(saved).toBeGreaterThanOrEqual(jobs - kills.length);
-  const twice = [...told].filter(([, times]) => times.length > 1);
+  const twice = [...deliveries].filter(([, times]) => times.length > 1);
   for (const [key, times] of twice) {
     if (unheard.has(key)) continue;
     expect(times.length).toBe(2);

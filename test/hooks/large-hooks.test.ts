@@ -1,31 +1,21 @@
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { systemClock } from '../../src/io/clock.ts';
 import type { ClaimedHook } from '../../src/io/hooks/claims.ts';
 import { createInFlightLimiter } from '../../src/io/hooks/inFlightLimiter.ts';
 import { createHookRecords } from '../../src/io/hooks/records.ts';
 import type { Sender } from '../../src/io/hooks/sender.ts';
-import { keysOf } from '../../src/io/redis/keys.ts';
-import { createScripts } from '../../src/io/redis/scripts.ts';
+import { redisFixture } from '../support/fixture.ts';
 import { seedJob } from '../support/jobs.ts';
-import { type RedisServer, startRedis } from '../support/redisServer.ts';
 
 // An event holds all parameters of its job: what is in flight at once is bounded by bytes.
 
-let server: RedisServer;
-beforeAll(async () => {
-  server = await startRedis();
-});
-afterAll(() => server.stop());
-beforeEach(() => server.client.flushall());
+const { redis, keys, scripts, connection } = await redisFixture();
 
 const origin = 'http://h:1';
 
 test('fault 114: a claim takes no more hooks than their stats are large, and the next one takes the others', async () => {
-  const redis = server.client;
   const records = createHookRecords({
-    connection: { redis, description: '', epoch: () => 1, close: async () => undefined },
-    keys: keysOf('t'),
-    scripts: createScripts(redis),
+    ...{ connection, keys, scripts },
     settings: { maxRecords: 100, breakerThreshold: 10, drainRate: 50, claimDuration: 60_000 },
     clock: systemClock,
   });

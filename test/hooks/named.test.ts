@@ -1,30 +1,20 @@
 /** What a person names is done, and nothing else: retry and drop of hooks. A real Redis, a real endpoint, the real command. */
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { OptionsError, type Reaper } from '../../src/index.ts';
 import { callCli } from '../support/cli.ts';
-import { type HookEndpoint, startHookEndpoint } from '../support/hookEndpoint.ts';
+import { hookEndpointFixture, redisFixture } from '../support/fixture.ts';
+import type { HookEndpoint } from '../support/hookEndpoint.ts';
 import { seedJob } from '../support/jobs.ts';
-import { trackOpened } from '../support/reapers.ts';
-import { type RedisServer, startRedis } from '../support/redisServer.ts';
 
-let server: RedisServer;
-let hookEndpoint: HookEndpoint;
-let other: HookEndpoint;
-const opened = trackOpened();
-beforeAll(async () => {
-  [server, hookEndpoint, other] = await Promise.all([startRedis(), startHookEndpoint(), startHookEndpoint()]);
-});
-afterAll(() => Promise.all([server.stop(), hookEndpoint.stop(), other.stop()]));
-beforeEach(async () => {
-  await server.client.flushall();
-  hookEndpoint.hooks.length = 0;
-  other.hooks.length = 0;
-});
-afterEach(() => opened.close());
+const [{ server, opened }, hookEndpoint, other] = await Promise.all([
+  redisFixture(),
+  hookEndpointFixture(),
+  hookEndpointFixture(),
+]);
 
 const create = (options = {}): Reaper => opened.create({ redis: server.url, ...options });
 const cli = (...args: string[]) => callCli([...args, '--redis', server.url, '--namespace', 't']);
-const told = ({ hooks }: HookEndpoint) => hooks.map(({ body }) => body.job_id).sort();
+const idsAt = ({ hooks }: HookEndpoint) => hooks.map(({ body }) => body.job_id).sort();
 const recordOf = (id: string) => server.client.hget('t:reaper:hooks', id);
 const all = () => server.client.hgetall('t:reaper:hooks');
 const dueAt = (id: string) => server.client.zscore(`t:reaper:hooks:due:${hookEndpoint.url}`, id);
@@ -64,7 +54,7 @@ describe('fault 124: hooks retry sends what the filter names, and nothing else',
     const before = await others();
     const { stdout, code } = await cli('hooks', 'retry', '--id', 'c');
     expect([stdout, code]).toEqual(['retried: 1\n', 0]);
-    expect([told(hookEndpoint), told(other)]).toEqual([['c'], []]);
+    expect([idsAt(hookEndpoint), idsAt(other)]).toEqual([['c'], []]);
     expect(await recordOf('c')).toBeNull();
     expect(await others()).toEqual(before);
   });
@@ -75,7 +65,7 @@ describe('fault 124: hooks retry sends what the filter names, and nothing else',
     const reaper = create();
     expect(await reaper.hooks.retry({ id: 'c' })).toBe(1);
     await reaper.hooks.quiet();
-    expect([told(hookEndpoint), told(other)]).toEqual([['c'], []]);
+    expect([idsAt(hookEndpoint), idsAt(other)]).toEqual([['c'], []]);
     expect(await others()).toEqual(before);
   });
 
@@ -89,7 +79,7 @@ describe('fault 124: hooks retry sends what the filter names, and nothing else',
       expect(count).toBe(i === 2 ? 1 : 0);
       await reaper.hooks.quiet();
     }
-    expect([told(hookEndpoint), told(other)]).toEqual([[], []]);
+    expect([idsAt(hookEndpoint), idsAt(other)]).toEqual([[], []]);
     expect(await all()).toEqual(before);
   });
 
@@ -98,11 +88,11 @@ describe('fault 124: hooks retry sends what the filter names, and nothing else',
     await seedHook('d', { to: other, state: 'parked', answer: '404' });
     await seedHook('e', { state: 'parked', answer: '400' });
     await cli('hooks', 'retry', '--endpoint', `${hookEndpoint.url}/some/path`, '--reason', '404');
-    expect([told(hookEndpoint), told(other)]).toEqual([['c'], []]);
+    expect([idsAt(hookEndpoint), idsAt(other)]).toEqual([['c'], []]);
     const { hooks } = create();
     expect(await hooks.retry({ id: 'e', reason: '404' })).toBe(0);
     expect(await hooks.drop({ id: 'e', endpoint: other.url })).toBe(0);
-    expect(told(hookEndpoint)).toEqual(['c']);
+    expect(idsAt(hookEndpoint)).toEqual(['c']);
     expect(await recordOf('e')).toMatch(/ 400$/);
   });
 
@@ -131,12 +121,12 @@ describe('fault 124: hooks retry sends what the filter names, and nothing else',
       const before = await all();
       const reaper = create();
       expect([await reaper.hooks.retry({ id }), await reaper.hooks.drop({ id })]).toEqual([0, 0]);
-      expect([told(hookEndpoint), told(other)]).toEqual([[], []]);
+      expect([idsAt(hookEndpoint), idsAt(other)]).toEqual([[], []]);
       expect(await all()).toEqual(before);
       await seedHook(id, { state: 'parked' });
       expect(await reaper.hooks.retry({ id })).toBe(1);
       await reaper.hooks.quiet();
-      expect(told(hookEndpoint)).toEqual([id]);
+      expect(idsAt(hookEndpoint)).toEqual([id]);
     },
     30_000,
   );
@@ -176,7 +166,7 @@ describe('fault 124: hooks retry sends what the filter names, and nothing else',
     expect(await create().hooks.drop({ id: 'c' })).toBe(1);
     expect(await recordOf('c')).toMatch(/^parked .* dropped$/);
     expect(await others()).toEqual(before);
-    expect(told(hookEndpoint)).toEqual([]);
+    expect(idsAt(hookEndpoint)).toEqual([]);
   });
 
   test('a reaper that only plans moves and sends nothing', async () => {
@@ -189,7 +179,7 @@ describe('fault 124: hooks retry sends what the filter names, and nothing else',
     await hooks.quiet();
     expect(named).toEqual(['c']);
     expect(await all()).toEqual(before);
-    expect([told(hookEndpoint), told(other)]).toEqual([[], []]);
+    expect([idsAt(hookEndpoint), idsAt(other)]).toEqual([[], []]);
   });
 
   test('a plan names the same items as the act', async () => {
@@ -206,7 +196,7 @@ describe('fault 124: hooks retry sends what the filter names, and nothing else',
     const act = await cli('hooks', 'retry', '--endpoint', hookEndpoint.url, '--json');
     expect(items(plan.stdout).map(({ id }) => id)).toEqual(['a', 'b', 'c']);
     expect(items(act.stdout)).toEqual(items(plan.stdout));
-    expect(told(hookEndpoint)).toEqual(['a', 'b', 'c']);
+    expect(idsAt(hookEndpoint)).toEqual(['a', 'b', 'c']);
     expect(plan.stdout + act.stdout).not.toContain('/200/x');
   });
 });
@@ -216,7 +206,7 @@ test('fault 150: hooks retry ends only after all selected hooks were sent', asyn
   await Promise.all(ids.map((id) => seedHook(id, { state: 'parked', answer: '404' })));
   const { stdout } = await cli('hooks', 'retry', '--reason', '404');
   expect(stdout).toBe('retried: 60\n');
-  expect(told(hookEndpoint)).toEqual(ids.toSorted());
+  expect(idsAt(hookEndpoint)).toEqual(ids.toSorted());
   expect(await all()).toEqual({});
 });
 
@@ -231,7 +221,7 @@ test('fault 124: hooks behind an open circuit are not sent, and the command does
   expect(stdout).toContain('retried: 1\n');
   expect(stdout).toContain('circuit open for');
   expect(code).toBe(0);
-  expect(told(hookEndpoint)).toEqual([]);
+  expect(idsAt(hookEndpoint)).toEqual([]);
   expect(await recordOf('c')).toMatch(/^asked /);
 });
 
@@ -244,5 +234,5 @@ test('fault 124: an endpoint that has recovered gets only the selected hooks, at
   await server.client.hdel('t:reaper:hooks', 'c');
   await reaper.hooks.retry({ reason: '404' });
   await reaper.hooks.quiet();
-  expect(told(hookEndpoint)).toEqual(ids.toSorted());
+  expect(idsAt(hookEndpoint)).toEqual(ids.toSorted());
 });

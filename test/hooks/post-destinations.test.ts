@@ -29,12 +29,12 @@ test('user info with a broken escape is refused', async () => {
 });
 
 test('hooks are sent to allowed origins only', async () => {
-  const [told, untold] = await Promise.all([start(), start()]);
-  const httpClient = create({ allowedOrigins: [`HTTP://${told.host}/`] });
-  expect(await post(told, httpClient)).toEqual({ kind: 'accepted', status: 200 });
-  const reason = `http://${untold.host} is not an allowed origin`;
-  expect(await post(untold, httpClient)).toEqual({ kind: 'rejected', code: 'forbidden', reason });
-  expect(untold.connections).toBe(0);
+  const [allowedServer, otherServer] = await Promise.all([start(), start()]);
+  const httpClient = create({ allowedOrigins: [`HTTP://${allowedServer.host}/`] });
+  expect(await post(allowedServer, httpClient)).toEqual({ kind: 'accepted', status: 200 });
+  const reason = `http://${otherServer.host} is not an allowed origin`;
+  expect(await post(otherServer, httpClient)).toEqual({ kind: 'rejected', code: 'forbidden', reason });
+  expect(otherServer.connections).toBe(0);
 });
 
 test('hooks to a rewritten origin are sent to its new place', async () => {

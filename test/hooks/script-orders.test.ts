@@ -116,7 +116,7 @@ const inEveryOrder = async ({
   return runs;
 };
 
-// A 404 is to the scripts what a 503 is, but for the breaker and the patience.
+// The scripts treat a 404 like a 503, except that it opens no circuit and has a shorter deadline.
 const all: readonly (readonly [string, HttpReply])[] = Object.entries(replies);
 const outcomes = all.filter(([, { kind }]) => kind !== 'unknown');
 /** Where the first step of an actor is that begins like this; -1 for none. */
@@ -244,7 +244,7 @@ test('three hosts, one of them with an expired claim, in every order', async () 
 });
 
 test.each(outcomes)(
-  'a worker notes a change while a host hears "%s" to the last one: it goes out without a sweep',
+  'a worker records a change while a host gets the answer "%s" to the one before: it is sent without a sweep',
   async (_, reply) => {
     await inEveryOrder({
       actors: (command) => [world.host(command, 'a', 0, reply), world.status(command, 'w', 'Success', 100)],

@@ -139,10 +139,10 @@ test('random sequences of claims, answers, changes, sweeps and requests leave th
         const isMine = isClaimed(record) && record?.due === claimed.until - base;
         const current = stateOf(one.id);
         const hasMoved = current !== 'none:0' && current !== state;
-        const [told, revision] = state.split(':') as [string, string];
+        const [confirmed, revision] = state.split(':') as [string, string];
         const attemptRecord: AttemptRecord =
           verb === 'delivered'
-            ? { verb, status: told, revision: Number(revision), checkInAt: 0, unreadableAck: undefined }
+            ? { verb, status: confirmed, revision: Number(revision), checkInAt: 0, unreadableAck: undefined }
             : verb === 'failed'
               ? { verb, answer: '503', delay, deadline, reason: 'deadline', isEndpointAlive: false, openFor: 2_000 }
               : verb === 'parked'
@@ -153,8 +153,9 @@ test('random sequences of claims, answers, changes, sweeps and requests leave th
         if (verb === 'delivered' && now !== undefined) {
           // The ACK is stored whichever host holds the claim, and never goes backwards.
           const [was, of] = (now.ack ?? `Pending:${now.revision}`).split(':') as [string, string];
-          const isBack = Number(of) > Number(revision) || (of === revision && (ranks[was] ?? 0) > (ranks[told] ?? 0));
-          if (!isBack && told === 'Success' && now.ack !== state) countDown(one.id);
+          const isBack =
+            Number(of) > Number(revision) || (of === revision && (ranks[was] ?? 0) > (ranks[confirmed] ?? 0));
+          if (!isBack && confirmed === 'Success' && now.ack !== state) countDown(one.id);
           if (!isBack) now.ack = state;
         }
         if (!isMine || record === undefined) return expect(reply).toBe('expired');
@@ -355,8 +356,8 @@ test('random sequences of claims and answers open and close the circuit as a sma
             probeUntil = 0;
             drained = undefined;
           } else if (what.word === 'taken') {
-            const told = { status: 'Running', revision: 1, checkInAt: 0, unreadableAck: undefined };
-            await records.recordAttempt(claimed, { verb: 'delivered', ...told });
+            const confirmed = { status: 'Running', revision: 1, checkInAt: 0, unreadableAck: undefined };
+            await records.recordAttempt(claimed, { verb: 'delivered', ...confirmed });
             if (opens > 0) drained = { since: time, taken: 0 };
             [failures, opens, openUntil, probeUntil] = [0, 0, 0, 0];
           } else {

@@ -1,4 +1,4 @@
-/** What an error of Redis means: whether it passes, what to do, and what of it may be shown. */
+/** What an error of Redis means: whether it is transient, what to do, and what of it may be shown. */
 import { inspect } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import {

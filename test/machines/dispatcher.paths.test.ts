@@ -19,7 +19,7 @@ const start = (slots = 2) => {
   const reports: Report[] = [];
   /** Inputs of the delivery actors, and the events that they received, in order. */
   const started: { id: string; input: EndpointInput }[] = [];
-  const told: string[] = [];
+  const received: string[] = [];
   const actor = startChild(machine, {
     clock,
     input: { slots, perEndpoint: 8, interval },
@@ -30,7 +30,7 @@ const start = (slots = 2) => {
       if (event.type !== '@xstate.event' || !id.startsWith('endpoint-')) return;
       const { type, input } = event.event as { type: string; input?: EndpointInput };
       if (type === 'xstate.init' && input !== undefined) started.push({ id, input });
-      if (type === 'due' || type === 'stop') told.push(`${id} ${type}`);
+      if (type === 'due' || type === 'stop') received.push(`${id} ${type}`);
     },
   });
   const then = async (act: () => unknown) => {
@@ -41,7 +41,7 @@ const start = (slots = 2) => {
   return {
     actor,
     started,
-    told,
+    received,
     /** Endpoints in the order in which they got an actor. */
     hookEndpoints: () => started.map(({ input }) => input.endpoint),
     faults: () => reports.filter(({ type }) => type === 'fault'),
@@ -192,7 +192,7 @@ test('notifies the actor of an endpoint that has a slot, and starts no second on
   const it = start();
   await it.due('a', 'b', 'a', 'a');
   expect(it.hookEndpoints()).toEqual(['a', 'b']);
-  expect(it.told).toEqual(['endpoint-0 due', 'endpoint-0 due']);
+  expect(it.received).toEqual(['endpoint-0 due', 'endpoint-0 due']);
 });
 
 test('starts one more actor for all hooks that became due while the actor of their endpoint ended', async () => {
@@ -368,7 +368,7 @@ test('stops every delivery, starts no other, and ends with the last of them', as
   const it = start(2);
   await it.due('a', 'b', 'c', 'a');
   await it.send({ type: 'stop' }, { type: 'due', endpoint: 'd' }, { type: 'due', endpoint: 'b' }, { type: 'poll' });
-  expect(it.told.filter((text) => text.endsWith('stop'))).toEqual(['endpoint-0 stop', 'endpoint-1 stop']);
+  expect(it.received.filter((text) => text.endsWith('stop'))).toEqual(['endpoint-0 stop', 'endpoint-1 stop']);
   await it.tick(3_600_000);
   await it.ends(0);
   expect(it.value()).toBe('stopping');

@@ -14,7 +14,7 @@ const start = async (sharesSchedule = true) => {
   return {
     ...it,
     leader: () => it.value().leader,
-    /** What the sweep was told. */
+    /** The mandate that the sweep has received. */
     mandate: () => it.sweep().mandate,
     stop: () => it.sendTo(['leader'], { type: 'stop' }),
     /** Lets the time of a renewal pass, and answers it. */

@@ -210,25 +210,28 @@ test('the end of a pool is reported by one rescue: the scheduled one that found 
 test.each([
   ['removed', 'rescued'],
   ['seen to be alive', 'alive'],
-] as const)('fault 115: a pool that was %s during a look is not found by that look again', async (_, outcome) => {
-  const it = start();
-  const suspects = () => it.of('rescue.ended').map(({ result }) => result.suspects);
-  await it.send(rescueNow(1));
-  await answerPass(it, found('dead'));
-  await it.send(rescueNow(2)); // This look sees the pool as it stands now, and is answered late.
-  await it.tick(grace);
-  await it.answer('pool-0', rescued('dead', { outcome }));
-  expect(it.of('pool').map(({ outcome }) => [outcome.pool, outcome.outcome])).toEqual([['dead', outcome]]);
-  await answerPass(it, found('dead', 'other'));
-  expect([suspects(), it.waiting()]).toEqual([[1], ['other']]);
-  await it.tick(grace);
-  await it.answer('pool-0', rescued('other'));
-  expect(suspects()).toEqual([1, 1]);
-  // A pass that begins after its end may find it again.
-  await it.send(rescueNow(3));
-  await answerPass(it, found('dead'));
-  expect(it.waiting()).toEqual(['dead']);
-});
+] as const)(
+  'fault 115: a pool that was %s while pools were read is not found again by that pass',
+  async (_, outcome) => {
+    const it = start();
+    const suspects = () => it.of('rescue.ended').map(({ result }) => result.suspects);
+    await it.send(rescueNow(1));
+    await answerPass(it, found('dead'));
+    await it.send(rescueNow(2)); // This look sees the pool as it stands now, and is answered late.
+    await it.tick(grace);
+    await it.answer('pool-0', rescued('dead', { outcome }));
+    expect(it.of('pool').map(({ outcome }) => [outcome.pool, outcome.outcome])).toEqual([['dead', outcome]]);
+    await answerPass(it, found('dead', 'other'));
+    expect([suspects(), it.waiting()]).toEqual([[1], ['other']]);
+    await it.tick(grace);
+    await it.answer('pool-0', rescued('other'));
+    expect(suspects()).toEqual([1, 1]);
+    // A pass that begins after its end may find it again.
+    await it.send(rescueNow(3));
+    await answerPass(it, found('dead'));
+    expect(it.waiting()).toEqual(['dead']);
+  },
+);
 
 test('fault 115: a pool that a caller has requested stays with the caller when the lease is lost', async () => {
   const it = await startLeader();

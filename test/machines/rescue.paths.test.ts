@@ -146,7 +146,7 @@ test('orphaned entries that cannot be looked for, or not all be requeued, are re
   ]);
 });
 
-test('a look that fails is repeated after a pause, and the pass is given up after seven failures', async () => {
+test('pools that cannot be read are read again after a pause, and the pass is given up after seven failures', async () => {
   const it = start();
   await it.send(rescueNow(1));
   for (let i = 0; i < 6; i++) {
@@ -159,7 +159,7 @@ test('a look that fails is repeated after a pause, and the pass is given up afte
   expect(it.value().rescue).toBe('idle');
 });
 
-test('a suspended look judges no pool, rebuilds no counters and says why', async () => {
+test('a suspended pass judges no pool, rebuilds no counters and says why', async () => {
   const it = start();
   await it.send(rescueNow(1, { grace: 0 }));
   await it.answer('find', {
@@ -184,7 +184,7 @@ test('counters that cannot be rebuilt fail their pass', async () => {
   expect(it.of('rescue.ended')).toMatchObject([{ result: { number: 1, error: 'Redis is down' } }]);
 });
 
-test('a caller without a grace does not wait for a second look', async () => {
+test('a caller without a grace does not wait for the second try', async () => {
   const it = start();
   await it.send(rescueNow(1, { grace: 0 }));
   await it.answer('find', found());
@@ -193,7 +193,7 @@ test('a caller without a grace does not wait for a second look', async () => {
   expect(it.value().rescue).toBe('idle');
 });
 
-test('a scheduled pass ends when the lease is orphaned, while it looks and while it counts', async () => {
+test('a scheduled pass ends when the lease is lost, while it reads pools and while it rebuilds counters', async () => {
   for (const counts of [false, true]) {
     const it = await startLeader();
     await it.tick(10_000);
@@ -267,7 +267,7 @@ test('fault 150: a suspended shared pass is tried again an interval later', asyn
   ]);
 });
 
-test('a shared pass whose look fails for good is tried again an interval later', async () => {
+test('a shared pass that could not read the pools is tried again an interval later', async () => {
   const it = await startLeader();
   await it.tick(10_000);
   await it.fail('find', new PermanentError('redis-wrong-type', 'x'));
@@ -285,7 +285,7 @@ test('the first pass scans the names of all keys, later ones do not', async () =
   expect(it.asked('find')).toEqual({ thorough: false, plan: false, fence: undefined });
 });
 
-test('a pass adds up what its looks and its pools did, and ends once', async () => {
+test('a pass adds up what its steps and its pools did, and ends once', async () => {
   const it = start({ poolSlots: 2 });
   await it.send(rescueNow(1));
   await it.answer('find', found(suspectOf('p1'), suspectOf('p2')));
@@ -331,7 +331,7 @@ test('a rescue that waits begins for a caller, and waits again when the mandate 
   expect(it.value().rescue).toEqual({ finding: { reading: 'thenRecount' } });
 });
 
-test('pools that end while the next pass looks are reported by their own pass', async () => {
+test('pools that end while the next pass reads are reported by their own pass', async () => {
   const it = start();
   await it.send(rescueNow(1, { grace: 0 }));
   await answerPass(it, found('p1', 'p2'));
@@ -344,7 +344,7 @@ test('pools that end while the next pass looks are reported by their own pass', 
   expect(it.waiting()).toEqual(['p2']);
 });
 
-test('a second look at live pools that fails is reported, and the pass completes', async () => {
+test('a failed second try for orphaned entries is reported, and the pass completes', async () => {
   const it = start();
   await it.send(rescueNow(1));
   await it.answer('find', found());

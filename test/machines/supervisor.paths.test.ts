@@ -47,7 +47,7 @@ test('it rests until it is scheduled, then waits for its times, again and again'
   expect(it.of('rescue.ended')).toMatchObject([{ result: { number: 0, suspects: 0, alive: 1 } }]);
 });
 
-test('where every pass is a plan, scheduled passes are, and those of callers who did not say so', async () => {
+test('with the option plan, scheduled passes and those of all callers are plans', async () => {
   const it = start({ plan: true });
   await it.send({ type: 'schedule' });
   await it.tick(10_000);
@@ -205,7 +205,7 @@ test('a host that shares no schedule asks for no lease', async () => {
   expect([it.value().leader, it.asked('acquireLease')]).toEqual(['off', undefined]);
 });
 
-test('hooks are passed on to the dispatcher, and its quiet to those who wait', async () => {
+test('due hooks are passed on to the dispatcher, and callers who wait learn that no hook is left', async () => {
   const it = start();
   await it.send({ type: 'hooks.due', endpoint: 'a' });
   expect(it.asked('endpoint-0')).toEqual({ endpoint: 'a', slots: 8 });

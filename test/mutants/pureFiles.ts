@@ -22,6 +22,8 @@ export const pureRooms: Readonly<Record<string, PureRoom>> = {
       'leader',
       'sweep',
       'rescue',
+      'rescueAbort',
+      'rescueOrphans',
       'rescuePass',
       'pools',
       'supervisor',

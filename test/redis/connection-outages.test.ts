@@ -22,13 +22,13 @@ const running = (port: number) => {
     role: 'always',
     rescue: { initialDelay: 10, interval: 50 },
   });
-  const told = eventsOf(reaper);
+  const seen = eventsOf(reaper);
   let rescues = 0;
   reaper.on('rescue', ({ error, suspended }) => {
     if (error === undefined && suspended === undefined) rescues += 1;
   });
   reaper.start();
-  return { reaper, ...told, rescues: () => rescues };
+  return { reaper, ...seen, rescues: () => rescues };
 };
 
 describe('fault 145: outages', () => {
@@ -61,7 +61,7 @@ describe('fault 145: outages', () => {
     expect(faults).toHaveLength(3);
   });
 
-  test('neither the lease nor a look for hooks reports it again', async () => {
+  test('neither the lease nor a poll for hooks reports it again', async () => {
     await redis.acl('SETUSER', 'worker', 'on', '>first', '~*', '&*', '+@all');
     onTestFinished(() => void redis.acl('DELUSER', 'worker'));
     const reaper = opened.create({

@@ -31,7 +31,7 @@ test('a pool that comes back after its rescue is counted once, by another host t
   expect([await falseDeathsOf(first), await falseDeathsOf(other), await remembered()]).toEqual([0, 1, 0]);
 });
 
-test('a host that gives its pools fixed names and has started again was dead', async () => {
+test('a restarted host with fixed pool names was dead, so no false death is counted', async () => {
   const reaper = create();
   await declareDead(reaper);
   await seedPool(server.client, 'p', { heartbeat: second() });

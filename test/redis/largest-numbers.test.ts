@@ -63,7 +63,7 @@ const watchWarnings = () => {
 
 const seedAll = async () => {
   const { client } = server;
-  await seedJob(client, 'told', { web_hook_url: `${hookEndpoint.url}/200/x` });
+  await seedJob(client, 'delivered', { web_hook_url: `${hookEndpoint.url}/200/x` });
   await seedJob(client, 'failing', { web_hook_url: `${hookEndpoint.url}/503/x` });
   const entry = JSON.stringify({ name: 'X', id: 'held', t: second() });
   await client.lpush('t:jobs:X:gone:inprogress', entry);
@@ -198,7 +198,7 @@ test('fault 143: a reconnection delay that is longer than any timer does not end
 /** Words of each command that takes numbers, and of its help. */
 const commands: readonly (readonly string[])[] = [
   ...['run', 'sweep', 'rescue', 'status', 'doctor', 'inspect'].map((name) => [name]),
-  ['explain', 'told'],
+  ['explain', 'delivered'],
   ['hooks', 'retry', '--all'],
 ];
 const maxima = new Map(
@@ -287,15 +287,15 @@ test.each(['9000000000000', '9'.repeat(20), '1e300'])(
   'fault 143: a time of %s in Redis, which is not a date, does not end a command',
   async (time) => {
     const { client } = server;
-    await seedJob(client, 'told', { web_hook_url: `${hookEndpoint.url}/200/x` });
+    await seedJob(client, 'delivered', { web_hook_url: `${hookEndpoint.url}/200/x` });
     const digits = time.includes('e') ? '9'.repeat(300) : time;
-    await client.hset('t:reaper:hooks', 'told', `parked Running:1 ${hookEndpoint.url} 3 ${digits} ${digits} 404`);
-    await client.zadd('t:reaper:hooks:parked', time, 'told');
+    await client.hset('t:reaper:hooks', 'delivered', `parked Running:1 ${hookEndpoint.url} 3 ${digits} ${digits} 404`);
+    await client.zadd('t:reaper:hooks:parked', time, 'delivered');
     await client.hset('t:reaper:lease', { leader: 'x', host: 'h:1', number: 1, until: time, since: time });
     await client.hset('t:reaper:progress', { begun: time, scanned: time, ended: time, rescue_ended: time });
     await client.hset('t:worker_pools:p', { heartbeat_at: time, host: 'h', started_at: time });
     await client.sadd('t:worker_pools', 'p');
-    for (const command of [['status'], ['hooks'], ['explain', 'told'], ['rescue', '--plan', '--grace', '0']]) {
+    for (const command of [['status'], ['hooks'], ['explain', 'delivered'], ['rescue', '--plan', '--grace', '0']]) {
       const { code, stdout, stderr } = await callCli([...command, '--redis', server.url, '--namespace', 't']);
       expect([command[0], code, `${stdout}${stderr}`]).toEqual([
         command[0],

@@ -55,7 +55,7 @@ test('fault 122: types and ids of dead pools, of live ones, and their counters',
   for (const name of names) expect(await idsIn(redis, `t:jobs:${name}:${name} alive:inprogress`)).toEqual(['live']);
 });
 
-test('fault 122: notes of suspects', async () => {
+test('fault 122: records of suspects', async () => {
   for (const name of names) await seedPool(redis, name, { heartbeat: second(3_600) });
   const reaper = opened.create({ redis: server.url, rescue: { grace: 60_000 } });
   void reaper.rescue().catch(() => undefined);

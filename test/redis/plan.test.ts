@@ -443,7 +443,7 @@ test('fault 123: from any state, a sweep right after its plan does exactly what 
         for (const item of plan) seen.add(item.split(' ').slice(1).join(' '));
       },
     ),
-    // Of so many that are not told, some are deferred.
+    // Of so many unacknowledged jobs, some are deferred.
     {
       numRuns: 30,
       examples: [

@@ -24,9 +24,9 @@ test('a host that stops gives the lease up, so that another one has it with its 
   first.start();
   expect(await held).toMatchObject({ isThisHost: true });
   await first.stop();
-  const told = new Promise((resolve) => other.on('leader', resolve));
+  const elected = new Promise((resolve) => other.on('leader', resolve));
   other.start();
-  expect(await told).toMatchObject({ isThisHost: true });
+  expect(await elected).toMatchObject({ isThisHost: true });
 });
 
 describe('the interval of sweeps', () => {
@@ -96,11 +96,14 @@ test('a sweep that was asked for resolves once its hooks have been tried, and co
 test.each([
   [{}, 'keep', 'recently-updated'],
   [{ refireGrace: '20s' }, 'refire', 'unacknowledged'],
-] as const)('the time in which a job tells its endpoint itself can be set: %j', async (options, verdict, reason) => {
-  await seedJob(redis, 'a', { age: 30, web_hook_url: 'http://127.0.0.1:1/' });
-  const explanation = await create(options).explain('a');
-  expect(explanation).toMatchObject({ verdict, reason: reason });
-});
+] as const)(
+  'how long a sweep leaves the hook of a job to its own host can be set: %j',
+  async (options, verdict, reason) => {
+    await seedJob(redis, 'a', { age: 30, web_hook_url: 'http://127.0.0.1:1/' });
+    const explanation = await create(options).explain('a');
+    expect(explanation).toMatchObject({ verdict, reason: reason });
+  },
+);
 
 test.each([
   [{ hungAfterByType: { X: '1000s' } }, 'fail'],

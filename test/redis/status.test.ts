@@ -425,7 +425,7 @@ describe('explain says of a job', () => {
     expect(await blockersOf('p')).toEqual(['periodic; is a policy: its executions run, each as a job of its own']);
   });
 
-  test('that Redis does not know, that it does not', async () => {
+  test('that Redis does not know, that it is unknown', async () => {
     expect(await blockersOf('a')).toEqual([
       `unknown; is unknown: nothing in namespace t on 127.0.0.1:${server.port}/0 is about it`,
     ]);

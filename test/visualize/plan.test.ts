@@ -1,17 +1,10 @@
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
+import { redisFixture } from '../support/fixture.ts';
 import { openPage } from '../support/inspector.ts';
 import { second } from '../support/jobs.ts';
 import { seedPool } from '../support/pools.ts';
-import { trackOpened } from '../support/reapers.ts';
-import { type RedisServer, startRedis } from '../support/redisServer.ts';
 
-let server: RedisServer;
-const opened = trackOpened();
-beforeAll(async () => {
-  server = await startRedis();
-});
-afterAll(() => server.stop());
-afterEach(() => opened.close());
+const { server, opened } = await redisFixture();
 
 test('fault 123: the inspector of a reaper that only plans shows the numbers of one plan, not the sum of all', async () => {
   for (const pool of ['p', 'q']) {

@@ -40,51 +40,31 @@ export const connect = (): Connection => {
   const listeners = new Set<() => void>();
   const questions = createQuestions();
   const watched = new Set<string>();
-  let socket: WebSocket;
-  let requests = 0;
-  let retry = shortestRetry;
-  let wasOpen = false;
 
   const set = (change: Partial<View>) => {
     view = { ...view, ...change };
     for (const listener of listeners) listener();
   };
 
-  const receive = (message: ServerMessage) => {
-    if (message.type === 'answer') questions.answer(message);
-    else if (message.type !== 'watched') set(changeBy(view, message));
-    else if (watched.has(message.id)) set({ watched: new Map(view.watched).set(message.id, message.traces) });
-  };
-
-  const send = (asked: Asked): number => {
-    requests += 1;
-    socket.send(JSON.stringify({ ...asked, request: requests }));
-    return requests;
-  };
-
-  const open = () => {
-    socket = new WebSocket(socketUrl());
-    socket.onopen = () => {
-      retry = shortestRetry;
-      set({ link: { state: 'open', isAgain: wasOpen, since: Date.now() } });
-      wasOpen = true;
-      for (const id of watched) send({ type: 'watch', id });
-    };
-    socket.onmessage = ({ data }) => receive(JSON.parse(data));
-    socket.onclose = lost;
-  };
-
-  const lost = async () => {
-    questions.lose();
-    set({ link: lostLink(view.link, retry) });
-    setTimeout(open, retry);
-    retry = Math.min(retry * 2, longestRetry);
-    // A restarted reaper may have another token. Reconnecting is useless then, so the banner says what to do.
-    const answer = await fetch('./', { method: 'HEAD' }).catch(() => undefined);
-    if (answer !== undefined && view.link.state === 'lost')
-      set({ link: { ...view.link, needsToken: answer.status === 401 } });
-  };
-  open();
+  const line = keepOpen({
+    opened(isAgain) {
+      set({ link: { state: 'open', isAgain, since: Date.now() } });
+      for (const id of watched) line.send({ type: 'watch', id });
+    },
+    received(message) {
+      if (message.type === 'answer') questions.answer(message);
+      else if (message.type !== 'watched') set(changeBy(view, message));
+      else if (watched.has(message.id)) set({ watched: new Map(view.watched).set(message.id, message.traces) });
+    },
+    async lost(wait) {
+      questions.lose();
+      set({ link: lostLink(view.link, wait) });
+      // A restarted reaper may have another token. Reconnecting is useless then, so the banner says what to do.
+      const answer = await fetch('./', { method: 'HEAD' }).catch(() => undefined);
+      if (answer !== undefined && view.link.state === 'lost')
+        set({ link: { ...view.link, needsToken: answer.status === 401 } });
+    },
+  });
 
   return {
     view: () => view,
@@ -93,17 +73,54 @@ export const connect = (): Connection => {
       return () => listeners.delete(listener);
     },
     ask: async (asked) => {
-      if (socket.readyState !== WebSocket.OPEN) throw isLost();
-      return questions.ask(send(asked));
+      if (!line.isOpen()) throw isLost();
+      return questions.ask(line.send(asked));
     },
     watch(id) {
       watched.add(id);
-      if (socket.readyState === WebSocket.OPEN) send({ type: 'watch', id });
+      if (line.isOpen()) line.send({ type: 'watch', id });
     },
     unwatch(id) {
       watched.delete(id);
       set({ watched: new Map([...view.watched].filter(([other]) => other !== id)) });
-      if (socket.readyState === WebSocket.OPEN) send({ type: 'unwatch', id });
+      if (line.isOpen()) line.send({ type: 'unwatch', id });
+    },
+  };
+};
+
+/** A WebSocket to the server. If it is lost, another one is opened after a pause. */
+const keepOpen = (on: {
+  opened(isAgain: boolean): void;
+  received(message: ServerMessage): void;
+  /** @param wait until the next attempt, in ms. */
+  lost(wait: number): void;
+}) => {
+  let socket: WebSocket;
+  let requests = 0;
+  let retry = shortestRetry;
+  let wasOpen = false;
+  const open = () => {
+    socket = new WebSocket(socketUrl());
+    socket.onopen = () => {
+      retry = shortestRetry;
+      on.opened(wasOpen);
+      wasOpen = true;
+    };
+    socket.onmessage = ({ data }) => on.received(JSON.parse(data));
+    socket.onclose = () => {
+      on.lost(retry);
+      setTimeout(open, retry);
+      retry = Math.min(retry * 2, longestRetry);
+    };
+  };
+  open();
+  return {
+    isOpen: () => socket.readyState === WebSocket.OPEN,
+    /** Returns the number of the request. */
+    send(asked: Asked): number {
+      requests += 1;
+      socket.send(JSON.stringify({ ...asked, request: requests }));
+      return requests;
     },
   };
 };

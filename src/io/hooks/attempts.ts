@@ -52,7 +52,7 @@ interface AttemptDeps extends Pick<Deps, 'keys' | 'scripts' | 'clock'> {
 export const createAttempts = (deps: AttemptDeps): Attempts => {
   const { keys, clock } = deps;
   const write = createWrites(deps);
-  const delivered = createBatcher(write.delivered, maxPerCall);
+  const delivered = createBatcher(createDeliveredWrite(deps), maxPerCall);
 
   const record = (
     hook: ClaimedHook,
@@ -96,18 +96,10 @@ const outcomeOf = (reply: DeliveryReply): AttemptOutcome => {
   return reply.outcome;
 };
 
-/** One script for each verb. */
-const createWrites = ({ keys, scripts, clock, settings }: AttemptDeps) => {
-  /** The keys of a claimed hook without those of its job, and the first arguments of all these scripts. */
-  const partsOf = ({ id, endpoint, until }: ClaimedHook) => ({
-    record: keys.hooks,
-    parked: keys.parkedHooks,
-    queue: [keys.dueHooks(endpoint), keys.hookEndpoint(endpoint)],
-    args: [clockOverride(clock), id, until],
-  });
-
-  /** Repeated without a token, because a repeated call changes nothing more. The sender retries it for longer. */
-  const delivered = async (endpoint: string, deliveries: readonly Delivery[]): Promise<readonly DeliveryReply[]> => {
+/** Repeated without a token, because a repeated call changes nothing more. The sender retries it for longer. */
+const createDeliveredWrite =
+  ({ keys, scripts, clock }: AttemptDeps) =>
+  async (endpoint: string, deliveries: readonly Delivery[]): Promise<readonly DeliveryReply[]> => {
     const stats = deliveries.map(({ hook }) => keys.stats(hook.id));
     const args = deliveries.flatMap(({ hook: { id, until }, attempt }) => {
       const { status, revision, checkInAt, unreadableAck = '' } = attempt;
@@ -120,6 +112,16 @@ const createWrites = ({ keys, scripts, clock, settings }: AttemptDeps) => {
     );
     return reply.hooks;
   };
+
+/** One script for each other verb. */
+const createWrites = ({ keys, scripts, clock, settings }: AttemptDeps) => {
+  /** The keys of a claimed hook without those of its job, and the first arguments of all these scripts. */
+  const partsOf = ({ id, endpoint, until }: ClaimedHook) => ({
+    record: keys.hooks,
+    parked: keys.parkedHooks,
+    queue: [keys.dueHooks(endpoint), keys.hookEndpoint(endpoint)],
+    args: [clockOverride(clock), id, until],
+  });
 
   const failed = (hook: ClaimedHook, attempt: Extract<AttemptRecord, { verb: 'failed' }>, change: ChangeOnce) => {
     const { record, parked, queue, args } = partsOf(hook);
@@ -156,5 +158,5 @@ const createWrites = ({ keys, scripts, clock, settings }: AttemptDeps) => {
     return scripts.run('remove_hook', [keys.stats(hook.id), record, ...queue], [...args, checkInAt], undefined, change);
   };
 
-  return { delivered, failed, parked, unsent, dropped };
+  return { failed, parked, unsent, dropped };
 };

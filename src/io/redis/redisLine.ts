@@ -73,32 +73,29 @@ const withMessage = (error: Error): Error =>
 
 /** @param timeout for each reply, in ms. */
 export const createLine = (socket: Socket, timeout: number): RedisLine => {
-  const waiting: { resolve(reply: Reply): void; reject(error: Error): void }[] = [];
-  let buffer: Buffer = Buffer.alloc(0);
+  const waiting: { resolve(reply: Reply): void; reject(error: Error): void; timer: NodeJS.Timeout }[] = [];
   let onReply: ((reply: Reply) => void) | undefined;
   let failure: Error | undefined;
 
   const fail = (error: Error) => {
     failure ??= error;
-    for (const { reject } of waiting.splice(0)) reject(failure);
+    for (const { reject, timer } of waiting.splice(0)) {
+      clearTimeout(timer);
+      reject(failure);
+    }
     socket.destroy();
   };
   const take = (reply: Reply) => {
     if (onReply !== undefined) return onReply(reply);
     const next = waiting.shift();
+    clearTimeout(next?.timer);
     if (reply instanceof Error) next?.reject(reply);
     else next?.resolve(reply);
   };
+  const read = createReader(take);
   const onData = (chunk: Buffer) => {
-    buffer = buffer.length === 0 ? chunk : Buffer.concat([buffer, chunk]);
     try {
-      for (;;) {
-        const parsed = parse(buffer, 0);
-        if (parsed === undefined) break;
-        buffer = buffer.subarray(parsed.end);
-        take(parsed.reply);
-      }
-      if (buffer.length > maxBytes) throw notRedis();
+      read(chunk);
     } catch (error) {
       fail(error as Error);
     }
@@ -118,16 +115,7 @@ export const createLine = (socket: Socket, timeout: number): RedisLine => {
           () => fail(new Error(`no answer to ${args[0]} within ${timeout} ms: timed out`)),
           timeout,
         );
-        waiting.push({
-          resolve(reply) {
-            clearTimeout(timer);
-            resolve(reply);
-          },
-          reject(error) {
-            clearTimeout(timer);
-            reject(error);
-          },
-        });
+        waiting.push({ resolve, reject, timer });
         socket.write(textOf(args));
       }),
     listen(args, listener) {
@@ -150,6 +138,24 @@ const notRedis = () =>
     'permanent',
     'the server does not speak the protocol of Redis: check host and port, and whether it needs TLS (rediss://)',
   );
+
+/**
+ * Passes on each reply as soon as it is complete.
+ * @throws UnusableRedisError for what is no RESP2, or too long.
+ */
+const createReader = (take: (reply: Reply) => void) => {
+  let buffer: Buffer = Buffer.alloc(0);
+  return (chunk: Buffer): void => {
+    buffer = buffer.length === 0 ? chunk : Buffer.concat([buffer, chunk]);
+    for (;;) {
+      const parsed = parse(buffer, 0);
+      if (parsed === undefined) break;
+      buffer = buffer.subarray(parsed.end);
+      take(parsed.reply);
+    }
+    if (buffer.length > maxBytes) throw notRedis();
+  };
+};
 
 /** Parses one RESP2 reply, and returns where it ends; undefined if it is incomplete. */
 const parse = (buffer: Buffer, at: number): { readonly reply: Reply; readonly end: number } | undefined => {

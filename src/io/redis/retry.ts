@@ -6,13 +6,13 @@ import { explained, mayRetry } from './errors.ts';
  * because each checks the facts that were judged, and repeats its reply if it gets the same token again. Other errors are
  * thrown at once, with advice in the message.
  */
-export const retry = async <T>(clock: Clock, attempt: () => Promise<T>): Promise<T> => {
-  for (let tries = 1; ; tries++) {
+export const retry = async <T>(clock: Clock, call: () => Promise<T>): Promise<T> => {
+  for (let attempt = 1; ; attempt++) {
     try {
-      return await attempt();
+      return await call();
     } catch (error) {
-      if (tries === 3 || !mayRetry(error)) throw explained(error);
-      await pause(clock, 100 * 2 ** tries);
+      if (attempt === 3 || !mayRetry(error)) throw explained(error);
+      await pause(clock, 100 * 2 ** attempt);
     }
   }
 };

@@ -105,7 +105,7 @@ const userOf = (text: string): UserInfo => {
     : { username: decoded(text.slice(0, colon)), password: decoded(text.slice(colon + 1)) };
 };
 
-/** Like redigo: no AUTH without a password, and a user alone is the password. */
+/** Like redigo: no AUTH without a password, and a user name without a password is used as the password. */
 const credentials = (user: UserInfo | undefined): RedisOptions => {
   if (user === undefined) return {};
   if (user.password === undefined) return user.username === '' ? {} : { password: user.username };

@@ -43,7 +43,7 @@ const job = (status: string, revision = 100, more: Record<string, string | numbe
   redis.hset(statsOf(id), { id, status, revision, ...more });
 const pending = (state: string, to = origin) => `pending ${state} ${to} 0 0 0 -`;
 
-describe('a sweep that notes jobs', () => {
+describe('a sweep that enqueues hooks', () => {
   type Job = readonly [id: string, state: string, to?: string];
   const enqueue = async (jobs: readonly Job[], { most = 1_000, withStats = false, now = at } = {}) => {
     const to = [...new Set(jobs.map(([, , hookEndpoint = origin]) => hookEndpoint))];
@@ -58,7 +58,7 @@ describe('a sweep that notes jobs', () => {
     return (await reply).changes.map((change) => (change.outcome === 'refused' ? change.error : change.outcome));
   };
 
-  test('makes a record of each, which is due now, in keys that go', async () => {
+  test('makes a record of each, which is due now, in keys that expire', async () => {
     expect(
       await enqueue([
         ['j', 'Running:100'],
@@ -135,7 +135,7 @@ describe('a sweep that notes jobs', () => {
     expect(await redis.exists(due)).toBe(0);
   });
 
-  test('fault 150: defers what is beyond the bound, and nothing that has a record', async () => {
+  test('fault 150: defers what exceeds the limit, and nothing that has a record', async () => {
     for (let i = 0; i < 120; i++) await write(pending('Running:1'), at, `old${i}`);
     expect(
       await enqueue(
@@ -159,7 +159,7 @@ describe('a sweep that notes jobs', () => {
     ).toEqual(['enqueued', 'deferred']);
   });
 
-  test('fault 150: lets an endpoint that nothing much waits for go a quarter beyond the bound, and no other', async () => {
+  test('fault 150: lets an endpoint with few hooks exceed the limit by a quarter, and no other', async () => {
     for (let i = 0; i < 100; i++) await write(pending('Running:1'), at, `old${i}`);
     const jobs = Array.from({ length: 26 }, (_, i) => [`new${i}`, 'Running:1', other] as const);
     expect(await enqueue([['j', 'Running:1']], { most: 100 })).toEqual(['deferred']);
@@ -178,7 +178,7 @@ describe('a sweep that notes jobs', () => {
     expect(await redis.smembers(origins)).toEqual([other]);
   });
 
-  test('notes a page of some thousand jobs, the last one too', async () => {
+  test('enqueues the hooks of a page of some thousand jobs, the last one too', async () => {
     const jobs = Array.from({ length: 2_500 }, (_, i) => [`j${i}`, 'Running:1'] as const);
     expect(new Set((await enqueue(jobs, { most: 10_000 })) as string[])).toEqual(new Set(['enqueued']));
     expect([await redis.hlen(hooks), await redis.zcard(due)]).toEqual([2_500, 2_500]);
@@ -315,7 +315,7 @@ describe('a claim', () => {
     ]);
   });
 
-  test('is refused while the breaker is open, and lets one through when it has been for long enough', async () => {
+  test('is refused while the circuit is open, and lets one probe through when it has been open for long enough', async () => {
     for (const id of ['a', 'b']) {
       await job('Running', 100, {}, id);
       await write(pending('Running:100'), at, id);
@@ -330,7 +330,7 @@ describe('a claim', () => {
     expect((await claim(['a', 'b'], { now: at + 1_000 })).breaker).toBe('closed');
   });
 
-  test('fault 104: is not kept back by times of before the clock of Redis went back', async () => {
+  test('fault 104: does not wait for times that were written before the clock of Redis went back', async () => {
     for (const id of ['a', 'b']) {
       await job('Running', 100, {}, id);
       await write(pending('Running:100'), at, id);
@@ -507,7 +507,7 @@ describe('what becomes of a hook that was claimed', () => {
     test.each([
       ['sending', 'pending'],
       ['resending', 'asked'],
-    ])('what is %s is %s again, as long after as was said', async (kind, then) => {
+    ])('a record in the state %s is %s again, and due after the given delay', async (kind, then) => {
       await sending('Running:100', s, '-', kind);
       expect(await failed('503')).toBe('pending');
       expect([await record(), await dueAt()]).toEqual([`${then} Running:100 ${origin} 1 ${s} ${s} 503`, at + 1_000]);
@@ -534,7 +534,7 @@ describe('what becomes of a hook that was claimed', () => {
       expect([await record(), await dueAt(), await parkedAt()]).toEqual([pending('Success:100'), at, null]);
     });
 
-    test('fault 150: an endpoint may say when to come back, but not after all patience', async () => {
+    test('fault 150: an endpoint may ask for a later attempt, but not for one after the deadline', async () => {
       await sending('Running:100', s - 86_000);
       await failed('429', { delay: day, health: 'alive' });
       expect(await dueAt()).toBe((s - 86_000) * 1_000 + day);

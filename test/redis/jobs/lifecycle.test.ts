@@ -1,24 +1,11 @@
-import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
-import { createReaper, type Reaper, type TrackedAttempt } from '../../../src/index.ts';
+import { afterAll, expect, test, vi } from 'vitest';
+import { createReaper, type TrackedAttempt } from '../../../src/index.ts';
 import { createScripts, type ReplyOf } from '../../../src/io/redis/scripts.ts';
-import { type HookEndpoint, startHookEndpoint } from '../../support/hookEndpoint.ts';
-import { type RedisServer, startRedis } from '../../support/redisServer.ts';
+import { hookEndpointFixture, redisFixture } from '../../support/fixture.ts';
 
-let server: RedisServer;
-let hookEndpoint: HookEndpoint;
-let reaper: Reaper;
-beforeAll(async () => {
-  [server, hookEndpoint] = await Promise.all([startRedis(), startHookEndpoint()]);
-  reaper = createReaper({ redis: server.url, namespace: 't', logger: false });
-});
-afterAll(async () => {
-  await reaper.stop({ timeout: 0 });
-  await Promise.all([server.stop(), hookEndpoint.stop()]);
-});
-beforeEach(async () => {
-  await server.client.flushall();
-  hookEndpoint.hooks.length = 0;
-});
+const [{ server }, hookEndpoint] = await Promise.all([redisFixture(), hookEndpointFixture()]);
+const reaper = createReaper({ redis: server.url, namespace: 't', logger: false });
+afterAll(() => reaper.stop({ timeout: 0 }));
 
 const save = () =>
   reaper.lifecycle.save({ id: 'a', name: 'X', webHookUrl: `${hookEndpoint.url}/200`, parameters: { k: 1 } });

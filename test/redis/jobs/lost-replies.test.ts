@@ -1,33 +1,13 @@
-/** A change whose reply got lost is sent again: it is not done twice, and the caller hears what the first one did. */
-import type { Redis } from 'ioredis';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterAll, describe, expect, test, vi } from 'vitest';
 import type { Reaper, ReaperEvents, TrackedAttempt } from '../../../src/index.ts';
 import { createScripts, FencedError } from '../../../src/io/redis/scripts.ts';
-import { type HookEndpoint, startHookEndpoint } from '../../support/hookEndpoint.ts';
+import { hookEndpointFixture, redisFixture } from '../../support/fixture.ts';
 import { ackText, loseReplies, second, seedJob } from '../../support/jobs.ts';
-import { type Proxy as LossyProxy, startProxy } from '../../support/proxy.ts';
-import { trackOpened } from '../../support/reapers.ts';
-import { type RedisServer, startRedis } from '../../support/redisServer.ts';
-import { createUpstream } from '../../support/upstream.ts';
+import { startProxy } from '../../support/proxy.ts';
 
-let server: RedisServer;
-let hookEndpoint: HookEndpoint;
-let proxy: LossyProxy;
-let redis: Redis;
-let upstream: ReturnType<typeof createUpstream>;
-const opened = trackOpened();
-beforeAll(async () => {
-  [server, hookEndpoint] = await Promise.all([startRedis(), startHookEndpoint()]);
-  proxy = await startProxy(server.port);
-  redis = server.client;
-  upstream = createUpstream(redis);
-});
-afterAll(() => Promise.all([server.stop(), hookEndpoint.stop(), proxy.stop()]));
-beforeEach(async () => {
-  await redis.flushall();
-  hookEndpoint.hooks.length = 0;
-});
-afterEach(() => opened.close());
+const [{ server, redis, opened, upstream }, hookEndpoint] = await Promise.all([redisFixture(), hookEndpointFixture()]);
+const proxy = await startProxy(server.port);
+afterAll(() => proxy.stop());
 
 const stats = (id = 'a') => redis.hgetall(`t:job_stats:${id}`);
 const count = (id = 'a') => redis.hget('t:job_track:inprogress', id);
@@ -156,7 +136,7 @@ describe('fault 138: a change that had no reply', () => {
     expect(await count()).toBeNull();
   });
 
-  test('a check-in: told, though the job has ended since', async () => {
+  test('a check-in is sent, though the job has ended since', async () => {
     const between = async () => void (await upstream.setStatus('a', 'Success', second(-600)));
     const { job, client } = await hostThatLoses('t:job_stats:a', { status: 'Running', between });
     expect(await job.checkIn('50 %')).toEqual({ outcome: 'done' });
@@ -274,7 +254,7 @@ describe('fault 138: what becomes of a hook, where that had no reply', () => {
     expect(await reaper.hooks.endpoints()).toEqual([expect.objectContaining({ failures: 1, pending: 1 })]);
   });
 
-  test('delivered: noted, and sent once', async () => {
+  test('delivered: recorded, and sent once', async () => {
     const { outcomes } = await fire('/200', ['t:job_track:inprogress', `t:reaper:hooks:endpoint:${hookEndpoint.url}`]);
     expect(outcomes).toEqual([expect.objectContaining({ outcome: 'delivered' })]);
     expect(await redis.exists('t:reaper:hooks')).toBe(0);
@@ -315,15 +295,15 @@ describe('fault 138: what becomes of a hook, where that had no reply', () => {
   });
 });
 
-test('fault 138: a note of the page that a restarted Redis can do nothing with is not taken when it is sent again', async () => {
+test('fault 138: a checkpoint with a cursor of an earlier Redis process begins the scan again, also when it is sent again', async () => {
   const scripts = createScripts(redis);
   await redis.hset('t:reaper:progress', { cursor: 70, scanned: 90, run_id: 'before', begun: 1 });
-  const note = (cursor: number, scanned: number, run: string) =>
+  const checkpoint = (cursor: number, scanned: number, run: string) =>
     scripts.run('checkpoint_sweep', ['t:reaper:progress'], [cursor, scanned, run]);
-  await note(80, 100, 'before');
-  await note(80, 100, 'before');
+  await checkpoint(80, 100, 'before');
+  await checkpoint(80, 100, 'before');
   expect(await redis.hget('t:reaper:progress', 'cursor')).toBe('0');
-  await note(8, 110, /run_id:(\w+)/.exec(await redis.info('server'))?.[1] as string);
+  await checkpoint(8, 110, /run_id:(\w+)/.exec(await redis.info('server'))?.[1] as string);
   expect(await redis.hget('t:reaper:progress', 'cursor')).toBe('8');
   await scripts.run('complete_sweep', ['t:reaper:progress'], [120]);
   expect(Object.keys(await redis.hgetall('t:reaper:progress')).sort()).toEqual(

@@ -1,6 +1,4 @@
-/** How a sweep reads jobs with their evidence: no page is lost on an error, and a successor finds the candidates. */
-import type { Redis } from 'ioredis';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { systemClock } from '../../../src/io/clock.ts';
 import { scanWithEvidence } from '../../../src/io/evidence/scan.ts';
 import { createSearch, type Search } from '../../../src/io/evidence/search.ts';
@@ -8,31 +6,16 @@ import { noPace } from '../../../src/io/jobs/pace.ts';
 import type { ReadPage } from '../../../src/io/jobs/pageReader.ts';
 import { createTrackedJobs, type TrackedJobs } from '../../../src/io/jobs/trackedJobs.ts';
 import { createPools } from '../../../src/io/pools/rescue.ts';
-import { keysOf } from '../../../src/io/redis/keys.ts';
-import { createScripts } from '../../../src/io/redis/scripts.ts';
 import { nowhere, policy } from '../../support/facts.ts';
+import { redisFixture } from '../../support/fixture.ts';
 import { second, seedJob } from '../../support/jobs.ts';
-import { trackOpened } from '../../support/reapers.ts';
-import { type RedisServer, startRedis } from '../../support/redisServer.ts';
 
-let server: RedisServer;
-let redis: Redis;
-const opened = trackOpened();
-beforeAll(async () => {
-  server = await startRedis('--hash-max-ziplist-entries', '0');
-  redis = server.client;
-});
-afterAll(() => server.stop());
-beforeEach(() => redis.flushall());
-afterEach(() => opened.close());
-
-const keys = keysOf('t');
+const { redis, keys, scripts, connection } = await redisFixture('--hash-max-ziplist-entries', '0');
 const trackedOf = (): TrackedJobs => {
-  const connection = { redis, description: '', epoch: () => 1, close: async () => undefined };
   return createTrackedJobs({
     connection,
     keys,
-    scripts: createScripts(redis),
+    scripts,
     pace: noPace,
     pageSize: 10,
     random: () => 0.5,
@@ -114,9 +97,8 @@ test('observations of the first page are not used for a later page', async () =>
   const run = (worker: string, id: string) =>
     redis.hset(`t:worker:${worker}`, { job_id: id, job_name: 'X', started_at: 1, args: '' });
   await run('w1', 'a');
-  const connection = { redis, description: '', epoch: () => 1, close: async () => undefined };
   const fixed = { heartbeatAge: 10_000, batch: 1, recovery: { maxRecoveries: 3, windowS: 86_400 }, clock: systemClock };
-  const pools = createPools({ connection, keys, scripts: createScripts(redis), jobTypes: [], ...fixed });
+  const pools = createPools({ connection, keys, scripts, jobTypes: [], ...fixed });
   let now = 0;
   const search = createSearch({ connection, keys, pools, seed: 1, monotonic: () => now });
   const facts = (id: string) => ({ id, readAt: 0, stats: 'found', hasHook: false }) as const;

@@ -161,7 +161,7 @@ test('where values are large, the jobs that are passed over are counted once', a
   expect(await screenedIds()).toHaveLength(20);
 });
 
-test('a sweep of some jobs looks at each of them', async () => {
+test('a sweep of some jobs screens none of them', async () => {
   await put('a');
   await put('b', { name: 'Y' });
   for (const scope of [{ ids: ['a'] }, { types: ['X'] }, { verdicts: ['fail'] }, { limit: 1 }, { acts: [] }] as const) {

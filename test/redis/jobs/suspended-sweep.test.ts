@@ -1,31 +1,22 @@
 /** A sweep on a Redis that refuses writes: it is suspended with one message, changes nothing, and the next one does all of it. */
 import { rm } from 'node:fs/promises';
-import type { Redis } from 'ioredis';
 import { pino } from 'pino';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { Reaper, ReaperOptions } from '../../../src/index.ts';
 import { refusalOf } from '../../../src/io/redis/errors.ts';
 import { createTestClock } from '../../support/clock.ts';
+import { redisFixture } from '../../support/fixture.ts';
 import { ackText, second, seedJob } from '../../support/jobs.ts';
-import { trackOpened } from '../../support/reapers.ts';
-import { type RedisServer, startRedis } from '../../support/redisServer.ts';
 import { type WriteRefusal, writeRefusals } from '../../support/writeRefusals.ts';
 
-let server: RedisServer;
-let redis: Redis;
-const opened = trackOpened();
+const { server, redis, opened } = await redisFixture();
 beforeAll(async () => {
-  server = await startRedis();
-  redis = server.client;
   // A snapshot of it fails: its folder is gone.
   const [, folder] = (await redis.config('GET', 'dir')) as [string, string];
   await rm(folder, { recursive: true });
   await redis.bgsave();
   await vi.waitFor(async () => expect(await redis.info('persistence')).toContain('rdb_last_bgsave_status:err'), 20_000);
 });
-afterAll(() => server.stop());
-beforeEach(() => redis.flushall());
-afterEach(() => opened.close());
 
 const track = 't:job_track:inprogress';
 /** Ways in which Redis refuses writes, and how it takes them again. */

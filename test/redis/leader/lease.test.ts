@@ -65,9 +65,9 @@ test('fault 104: a lease that does not say for how long it was given is judged b
 test('one host has the lease, and all others learn which one', async () => {
   const [first, second] = [hostOn(redis), hostOn(redis)];
   const mine = await first.acquire(undefined);
-  const told = await second.acquire(undefined);
+  const other = await second.acquire(undefined);
   expect(mine.fence).toBeDefined();
-  expect(told).toEqual({ fence: undefined, host: mine.host });
+  expect(other).toEqual({ fence: undefined, host: mine.host });
   expect(mine.host).toContain(`:${process.pid}`);
   expect((await first.read()).leader).toMatchObject({ isThisOne: true });
   expect((await second.read()).leader).toMatchObject({ isThisOne: false, host: mine.host });

@@ -1,23 +1,13 @@
 import { Redis } from 'ioredis';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { createScripts, FencedError, type Scripts } from '../../../src/io/redis/scripts.ts';
-import { type RedisServer, startRedis } from '../../support/redisServer.ts';
+import { describe, expect, test } from 'vitest';
+import { createScripts, FencedError } from '../../../src/io/redis/scripts.ts';
+import { redisFixture } from '../../support/fixture.ts';
 
 // What the scripts of the lease reply and write, rule by rule, and what runs before other scripts (150: behavior that no test
 // proved).
 
-let server: RedisServer;
-let redis: Redis;
-let scripts: Scripts;
-let thisRun: string;
-beforeAll(async () => {
-  server = await startRedis();
-  redis = server.client;
-  scripts = createScripts(redis);
-  thisRun = /run_id:(\w+)/.exec(await redis.info('server'))?.[1] ?? '';
-});
-afterAll(() => server.stop());
-beforeEach(() => redis.flushall());
+const { server, redis, scripts } = await redisFixture();
+const thisRun = /run_id:(\w+)/.exec(await redis.info('server'))?.[1] ?? '';
 
 const lease = 't:reaper:lease';
 const progress = 't:reaper:progress';

@@ -1,6 +1,6 @@
 /**
  * A host for tests that kill and pause it. It takes part in the scheduled passes of the namespace `t`, and reports them. Pages
- * are small and lanes are few, so that a sweep takes long. REDIS is the URL. With STAND_AFTER it pauses itself (SIGSTOP) after
+ * are small and lanes are few, so that a sweep takes long. REDIS is the URL. With PAUSE_AFTER it pauses itself (SIGSTOP) after
  * that many judged jobs, so that its progress does not depend on when a test looks.
  */
 import { createReaper } from '../../../src/index.ts';
@@ -15,10 +15,10 @@ const reaper = createReaper({
 });
 reaper.on('leader', ({ isThisHost }) => process.send?.({ lease: isThisHost }));
 reaper.on('sweep', ({ scanned, error = '' }) => process.send?.({ sweep: scanned, error }));
-const standAfter = Number(process.env.STAND_AFTER ?? 0);
+const pauseAfter = Number(process.env.PAUSE_AFTER ?? 0);
 let judged = 0;
 reaper.on('job', () => {
   judged += 1;
-  if (judged === standAfter) process.send?.({ stands: true }, () => process.kill(process.pid, 'SIGSTOP'));
+  if (judged === pauseAfter) process.send?.({ isPaused: true }, () => process.kill(process.pid, 'SIGSTOP'));
 });
 reaper.start();

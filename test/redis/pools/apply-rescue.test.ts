@@ -315,7 +315,7 @@ test('an entry that no pass has observed before is looked at twice, and once wit
   expect(await idsIn(redis, liveList)).toEqual(['late']);
 });
 
-test('what the first look has done or left is not looked at a second time', async () => {
+test('entries that the first try has requeued or left are not tried a second time', async () => {
   await seedLive('live', [{ kind: 'ended' }, { kind: 'orphan' }, { kind: 'orphan' }]);
   const acts = await plan();
   await redis.lrem(liveList, 1, entryOf('orphan-1', 'L'));

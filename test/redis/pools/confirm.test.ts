@@ -109,7 +109,7 @@ test('commas too many in a heartbeat name no type and no worker', async () => {
   expect(survey.pools).toMatchObject([{ jobNames: ['X'], workerIds: [] }]);
 });
 
-test('a look at a healthy namespace writes nothing', async () => {
+test('reading the pools of a healthy namespace writes nothing', async () => {
   await seedPool(redis, 'p', { heartbeat: second(), jobNames: 'X' });
   const pools = poolsOf();
   const before = (await redis.info('commandstats')).match(/cmdstat_(hset|hdel|expire):calls=\d+/g);
@@ -119,7 +119,7 @@ test('a look at a healthy namespace writes nothing', async () => {
 });
 
 test.each(['', '{}', 'null', '[]', '{"heartbeat":"1","first":1,"moved":true,"since":"x","disruption":""}', '\u0000'])(
-  'a note that is none is passed over, and written again: %j',
+  'a record of a suspect that cannot be read is ignored, and written again: %j',
   async (text) => {
     await seed(second(-60));
     await redis.hset(keys.suspects, 'p', text);

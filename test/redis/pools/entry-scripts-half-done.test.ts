@@ -144,7 +144,7 @@ const cases: Partial<Record<ScriptName, Case>> = {
       const judged = await judgedFingerprint(redis, keys.stats('a'));
       return ['p', 10_000, dead, 3, 86_400, 'X', 'a', judged, 'http://h', '1000', 100];
     },
-    // Stats that cannot be read are not written: nothing is tracked, or told, then.
+    // Stats that cannot be read are not written: then nothing is tracked and no hook is enqueued.
     optional: [...counters, keys.stats('a')],
   },
   quarantine_orphan: {

@@ -1,30 +1,16 @@
-/** A step of a rescue, or of the quarantine, whose reply got lost: it counts once, and its events are what happened. */
-import type { Redis } from 'ioredis';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterAll, describe, expect, test, vi } from 'vitest';
 import { SimulatedClock } from 'xstate';
 import type { Reaper, ReaperOptions } from '../../../src/index.ts';
-import { keysOf } from '../../../src/io/redis/keys.ts';
 import { runCli } from '../../support/cli.ts';
 import { countTimers, createTestClock } from '../../support/clock.ts';
+import { redisFixture } from '../../support/fixture.ts';
 import { loseReplies, second, seedJob } from '../../support/jobs.ts';
-import { type Proxy as LossyProxy, startProxy } from '../../support/proxy.ts';
-import { trackOpened } from '../../support/reapers.ts';
-import { type RedisServer, startRedis } from '../../support/redisServer.ts';
+import { startProxy } from '../../support/proxy.ts';
 
-let server: RedisServer;
-let proxy: LossyProxy;
-let redis: Redis;
-const opened = trackOpened();
-beforeAll(async () => {
-  server = await startRedis();
-  proxy = await startProxy(server.port);
-  redis = server.client;
-});
-afterAll(() => Promise.all([server.stop(), proxy.stop()]));
-beforeEach(() => redis.flushall());
-afterEach(() => opened.close());
+const { server, redis, keys, opened } = await redisFixture();
+const proxy = await startProxy(server.port);
+afterAll(() => proxy.stop());
 
-const keys = keysOf('t');
 const held = keys.inProgress('X', 'p');
 /** Enqueued after the start of this Redis, whose second may be the one that it is now. */
 const fresh = second(60);

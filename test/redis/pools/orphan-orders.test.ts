@@ -214,7 +214,7 @@ test("beside gocraft's own reaper, which considers the pool dead: no entry is lo
   expect(runs).toBeGreaterThan(100);
 });
 
-test('a second look beside a worker that reports its job and finishes moves nothing after the report', async () => {
+test('a second try beside a worker that reports its job and finishes moves nothing after the report', async () => {
   const live = [{ pool: 'p', workerIds: ['w1'], types: ['X'] }];
   /** Has the commands of the second look wait for their turns; those of the first go straight to Redis. */
   let turn: Command = (_, __, act) => act();

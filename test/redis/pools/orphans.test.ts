@@ -197,7 +197,7 @@ test.each([
   ['Error', false],
   ['Stopped', false],
   [undefined, false],
-])('the status decides, and not the age of the entry: with %s, lost is %s', async (status, isLost) => {
+])('the status decides, and not the age of the entry: with %s, orphaned is %s', async (status, isLost) => {
   const entries = [{ t: second(-23 * 3_600 - 60) }, { t: second(3_660) }, { t: 'x' }, {}, { t: second(-600) }];
   for (const i of entries.keys()) await seedJob(server.client, `j${i}`, { status: status ?? 'Pending' });
   await hold(...entries.map((more, i) => entryOf(`j${i}`, more)));
@@ -210,7 +210,7 @@ test.each([
     oldestUndecidedS: isLost ? 0 : 30,
   });
   expect(await held()).toHaveLength(isLost ? 0 : entries.length);
-  // Told once, however many looks there are.
+  // Reported once, however many passes see it.
   await looks.look();
   expect(looks.skipped).toHaveLength(isLost ? 0 : entries.length);
   if (!isLost) {
@@ -357,7 +357,7 @@ test('a worker host that runs a job for longer keeps it, and each requeued entry
   expect(lines).toMatchObject([{ msg: 'an orphaned entry was requeued', entry: { id: 'orphan', pool: 'host' } }]);
 });
 
-test('`reaper rescue` waits for its second look, and prints each requeued entry and the remaining ones', async () => {
+test('`reaper rescue` waits for its second try, and prints each requeued entry and the remaining ones', async () => {
   await seedJob(server.client, 'old', { status: 'Running' });
   await hold(entryOf('j1'), entryOf('old', {}));
   await observe('w1', 'other');

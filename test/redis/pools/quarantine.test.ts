@@ -617,10 +617,10 @@ describe('fault 143: what cannot be read among', () => {
   ];
   test.each(odd)('the recoveries of a job stops no rescue, and does not count: %s', async (one) => {
     const counted = one.includes(',"1",1e309');
-    await seedRecoveries('told', recovered(2));
-    const known = (await redis.hget(keys.recoveries, 'told')) ?? '';
-    await redis.hset(keys.recoveries, 'told', `[${one},${known.slice(1)}`);
-    await dieWith('dead', entryOf('told'));
+    await seedRecoveries('odd-record', recovered(2));
+    const known = (await redis.hget(keys.recoveries, 'odd-record')) ?? '';
+    await redis.hset(keys.recoveries, 'odd-record', `[${one},${known.slice(1)}`);
+    await dieWith('dead', entryOf('odd-record'));
     await dieWith('dead', entryOf('other'));
     const reaper = create();
     const expected = counted ? { entries: 1, quarantined: 1 } : { entries: 2, quarantined: 0 };
@@ -628,10 +628,10 @@ describe('fault 143: what cannot be read among', () => {
     expect(await reaper.rescue({ grace: 0 })).toMatchObject({ ...expected, pools: { rescued: 1, abandoned: 0 } });
     if (counted) return;
     // The next two deaths are the fourth and the fifth: one goes back, the next one is poison.
-    expect(JSON.parse((await redis.hget(keys.recoveries, 'told')) ?? '')).toHaveLength(3);
+    expect(JSON.parse((await redis.hget(keys.recoveries, 'odd-record')) ?? '')).toHaveLength(3);
     await redis.del(keys.queue('X'));
-    await dieWith('dead-again', entryOf('told'));
+    await dieWith('dead-again', entryOf('odd-record'));
     expect(await reaper.rescue({ grace: 0 })).toMatchObject({ entries: 0, quarantined: 1, pools: { abandoned: 0 } });
-    expect(await recordsOf(reaper, { id: 'told' })).toMatchObject([{ recoveries: { length: 4 } }]);
+    expect(await recordsOf(reaper, { id: 'odd-record' })).toMatchObject([{ recoveries: { length: 4 } }]);
   });
 });

@@ -1,37 +1,22 @@
-import type { Redis } from 'ioredis';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { beforeEach, expect, test } from 'vitest';
 import type { Reaper } from '../../../src/index.ts';
-import { keysOf } from '../../../src/io/redis/keys.ts';
+import { redisFixture } from '../../support/fixture.ts';
 import { second, seedJob } from '../../support/jobs.ts';
-import { trackOpened } from '../../support/reapers.ts';
-import { type RedisServer, startRedis } from '../../support/redisServer.ts';
-import { createUpstream } from '../../support/upstream.ts';
 
 // A person who takes a quarantined job from `dead`, by whatever tool, starts its count of recoveries again.
 
-let server: RedisServer;
-let redis: Redis;
+const { server, redis, keys, opened, upstream } = await redisFixture();
 let reaper: Reaper;
-const opened = trackOpened();
-beforeAll(async () => {
-  server = await startRedis();
-  redis = server.client;
-});
-afterAll(() => server.stop());
-beforeEach(async () => {
-  await redis.flushall();
+let pools = 0;
+beforeEach(() => {
   reaper = opened.create({ redis: server.url });
   pools = 0;
 });
-afterEach(() => opened.close());
 
-const keys = keysOf('t');
-let pools = 0;
 const entryOf = (id: string, more = '') => `{"name":"X","id":"${id}","t":1700000000,"args":{}${more}}`;
 /** A pool takes what is in the queue, and dies of it; what the rescue then did: `queue` or `dead`. */
 const die = async (count = 1): Promise<string> => {
   const pool = `p${pools++}`;
-  const upstream = createUpstream(redis);
   await redis.sadd(keys.pools, pool);
   await redis.hset(keys.heartbeat(pool), { heartbeat_at: second(-60), job_names: 'X' });
   for (let i = 0; i < count; i++) expect(await upstream.fetch('X', pool)).not.toBeNull();

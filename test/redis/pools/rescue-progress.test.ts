@@ -19,7 +19,7 @@ const observed = (options: Partial<ReaperOptions>) => {
   return { reaper, seen, client };
 };
 
-test('a rescue tells its steps, and how many entries of a pool are requeued', async () => {
+test('a rescue reports its steps, and how many entries of a pool are requeued', async () => {
   await seedPool(redis, 'dead', { heartbeat: second(-60), holds: new Map([['X', ['a', 'b', 'c']]]) });
   const { reaper, seen, client } = observed({ rescue: { batchSize: 1 } });
   try {
@@ -38,7 +38,7 @@ test('a rescue tells its steps, and how many entries of a pool are requeued', as
   );
 });
 
-test('a rescue tells how many pools wait for the end of their grace, and how long', async () => {
+test('a rescue reports how many pools wait for the end of their grace, and how long', async () => {
   await seedPool(redis, 'one', { heartbeat: second(-60), holds: new Map([['X', ['a']]]) });
   await seedPool(redis, 'two', { heartbeat: second(-60) });
   const clock = createTestClock();

@@ -77,9 +77,9 @@ test('fault 115: a pass that ends late does not report an outdated state of Redi
   const clock = createTestClock();
   const { reaper, reports, ends } = create({ clock });
   const faults: string[] = [];
-  const told: string[] = [];
+  const details: string[] = [];
   reaper.on('error', ({ where }) => void faults.push(where));
-  reaper.on('rescue', ({ suspects }) => void (suspects > 0 && told.push(reaper.health().detail)));
+  reaper.on('rescue', ({ suspects }) => void (suspects > 0 && details.push(reaper.health().detail)));
   reaper.start();
   clock.advance(5_000);
   await expect.poll(() => server.client.hlen('t:reaper:suspects')).toBe(1);
@@ -92,7 +92,7 @@ test('fault 115: a pass that ends late does not report an outdated state of Redi
     await server.client.config('SET', 'maxmemory', '0');
   }
   expect(ends).toMatchObject([{ pool: 'dead', outcome: 'abandoned' }]);
-  expect(told).toEqual([expect.stringContaining('no pool is judged')]);
+  expect(details).toEqual([expect.stringContaining('no pool is judged')]);
   expect(faults.filter((where) => where === 'judging pools')).toHaveLength(1);
 });
 

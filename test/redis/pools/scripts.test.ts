@@ -165,7 +165,7 @@ describe('a requeue', () => {
     expect(await redis.get(lock)).toBe('1');
   });
 
-  test('notes each recovery with its death, for as long as they count', async () => {
+  test('records each recovery with its death, for as long as they count', async () => {
     await pool(stale, entry('j'), entry('k'), entry('é'));
     await requeue();
     const noted = Object.entries(await redis.hgetall(recoveries)).map(([id, text]) => [id, JSON.parse(text)]);
@@ -224,7 +224,7 @@ describe('how often a job was recovered', () => {
     expect(await requeue('', { most: 1 })).toEqual([0, 1, 'j']);
   });
 
-  test('keeps when a death was noted, where some of its entries come later', async () => {
+  test('keeps when a death was recorded, where some of its entries come later', async () => {
     await pool(stale, entry('j'));
     const noted = died([second(-9), 'p', stale]);
     await redis.hset(recoveries, 'j', noted);
@@ -570,7 +570,7 @@ describe('an orphaned entry', () => {
     expect(await requeueOrphan()).toBe('undecided');
   });
 
-  test('of an execution may be any that is observed without args', async () => {
+  test('of an execution is observed if a worker runs it, or runs its policy and does not say which execution', async () => {
     const text = '{"name":"X","id":"j","t":1,"args":{"_job_kind_periodic_":"7"}}';
     await orphaned('Running', began, { entry: text });
     await redis.hset(observation('w'), { job_id: 'j', args: '' });
@@ -581,7 +581,7 @@ describe('an orphaned entry', () => {
     expect(await requeueOrphan({ text, id: 'j@7' })).toBe('requeued');
   });
 
-  test('of an execution is left while a worker may be at it: that one, or one of its policy that is not said', async () => {
+  test('of an execution stays while a worker may run it: this one, or one of its policy that the worker did not name', async () => {
     const text = '{"name":"X","id":"j","t":1,"args":{"_job_kind_periodic_":"7"}}';
     for (const [job, reply] of [
       ['j@7', 'undecided'],
@@ -614,7 +614,7 @@ describe('an orphaned entry', () => {
     }
   });
 
-  test('is not proven to be one for a user who may not ask whether Redis was started again', async () => {
+  test('is not proven without the right to INFO, because a restart of Redis would not be seen', async () => {
     await orphaned();
     await redis.hset(workers, 'run', '');
     await redis.acl('SETUSER', 'blind', 'on', 'nopass', '~*', '+@all', '-info');
@@ -672,7 +672,7 @@ describe('an orphaned entry', () => {
     },
   );
 
-  test('is only said to be one in a plan', async () => {
+  test('is only reported in a plan', async () => {
     await orphaned();
     const memory = JSON.stringify({
       workers: await redis.hgetall(workers),
@@ -690,7 +690,7 @@ describe('an orphaned entry', () => {
   });
 });
 
-describe('a look at a live pool', () => {
+describe('the observation of a live pool', () => {
   const at = 50_000_000;
   const observedKeys = [workers, unobserved, observation('w'), observation('v'), stats, beforeQuarantine];
   const observedAt = (now: number, memory = '') => [now, 604_800, memory, 2, 'w', 'v', 'f'];
@@ -709,7 +709,7 @@ describe('a look at a live pool', () => {
     for (const key of [workers, unobserved]) expect(await redis.ttl(key)).toEqual(ttlFrom(604_800));
   });
 
-  test('keeps what each worker said last, and after which look that was written', async () => {
+  test('keeps what each worker reported last, and after which observation it was written', async () => {
     await observe('w', 'a', 10);
     const said = async (now: number) => (await look(now)).workers['w:w'];
     expect(await said(at)).toBe('0 1 10 - a');
@@ -743,7 +743,7 @@ describe('a look at a live pool', () => {
     expect([await redis.hkeys(unobserved), (await look(at + 3)).workers['w:w']]).toEqual([['f'], '0 1 20 - b']);
   });
 
-  test('in a plan goes on from the look before, and writes nothing', async () => {
+  test('in a plan goes on from the observation before, and writes nothing', async () => {
     await redis.hset(stats, { status: 'Running', update_time: 5, revision: 4 });
     const first = await planAt(at);
     const next = await planAt(at + 9, JSON.stringify(first));

@@ -1,28 +1,15 @@
-/** One notion of a dead pool: what a rescue would confirm now, by what is noted in Redis. */
-import type { Redis } from 'ioredis';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test } from 'vitest';
 import { systemClock } from '../../../src/io/clock.ts';
 import { createPools, type Pools } from '../../../src/io/pools/rescue.ts';
 import { type Connection, connect } from '../../../src/io/redis/connection.ts';
-import { keysOf } from '../../../src/io/redis/keys.ts';
 import { createScripts } from '../../../src/io/redis/scripts.ts';
+import { redisFixture } from '../../support/fixture.ts';
 import { second, seedJob } from '../../support/jobs.ts';
 import { seedPool } from '../../support/pools.ts';
-import { trackOpened } from '../../support/reapers.ts';
-import { type RedisServer, startRedis } from '../../support/redisServer.ts';
 
-let server: RedisServer;
-let redis: Redis;
+const { server, redis, keys, opened } = await redisFixture('--appendonly', 'yes', '--appendfsync', 'always');
 let connection: Connection;
-const keys = keysOf('t');
-const opened = trackOpened();
-beforeAll(async () => {
-  server = await startRedis('--appendonly', 'yes', '--appendfsync', 'always');
-  redis = server.client;
-});
-afterAll(() => server.stop());
-beforeEach(async () => {
-  await redis.flushall();
+beforeEach(() => {
   connection = connect({ port: server.port, retryStrategy: () => 20 }, () => undefined);
 });
 afterEach(async () => {
@@ -162,7 +149,7 @@ test('fault 102: a clock of Redis that was set back confirms no death', async ()
   expect((await note()).since).toBeLessThan(Date.now() + 60_000);
 });
 
-test('a user who may not ask for INFO confirms nothing, for a disruption would not be seen', async () => {
+test('a user without the right to INFO confirms nothing, because a disruption would not be seen', async () => {
   await redis.call('ACL', 'SETUSER', 'blind', 'on', '>pass', '~*', '+@all', '-info');
   await connection.close();
   connection = connect({ port: server.port, username: 'blind', password: 'pass' }, () => undefined);
@@ -225,7 +212,7 @@ test('thousands of suspects are recorded up to a limit, registered ones first', 
 test.each([
   ['a hash with other texts', () => redis.hset(keys.suspects, 'p', '{"heartbeat":5}', 'q', 'no JSON', 'r', 'null')],
   ['no hash', () => redis.set(keys.suspects, 'x')],
-])('notes that are %s confirm nothing, and stop nothing', async (_, spoil) => {
+])('records that are %s confirm nothing, and stop nothing', async (_, spoil) => {
   await seedPool(redis, 'p', { heartbeat: second(-60), holds: new Map([['X', ['a']]]) });
   await spoil();
   expect(await stateOf()).toMatchObject(unconfirmed);

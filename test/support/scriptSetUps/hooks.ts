@@ -20,8 +20,8 @@ import {
   sending,
   set,
   stats,
-  told,
   track,
+  withRecord,
   zset,
 } from './values.ts';
 
@@ -40,7 +40,7 @@ export const hookSetUps = {
       title: 'what is due, and what is elsewhere by now',
       state: {
         ...runs,
-        ...told(`pending Running:1 ${origin} 0 0 0 -`, { known: { tokens: 1, tokens_at: at - 60_000 } }),
+        ...withRecord(`pending Running:1 ${origin} 0 0 0 -`, { known: { tokens: 1, tokens_at: at - 60_000 } }),
         [hooks]: hash({ j: `pending Running:1 ${origin} 0 0 0 -`, other: 'pending Running:1 http://b:1 0 0 0 -' }),
         [due]: zset({ j: at, other: at }),
       },
@@ -63,7 +63,10 @@ export const hookSetUps = {
     },
     {
       title: 'a probe',
-      state: { ...runs, ...told(`asked Running:1 ${origin} 0 0 0 -`, { known: { failures: 2, open_until: at - 1 } }) },
+      state: {
+        ...runs,
+        ...withRecord(`asked Running:1 ${origin} 0 0 0 -`, { known: { failures: 2, open_until: at - 1 } }),
+      },
       keys: [hooks, due, endpoint, origins, stats],
       args: [at, 40_000, 8, 2, 50, origin, 'j'],
       goesOn: { [stats]: { reason: 'its job has no stats to tell of: the sender drops it', keys: [hooks] } },
@@ -134,7 +137,7 @@ export const hookSetUps = {
   forget_parked: [
     {
       title: 'some that are old',
-      state: told(`parked Pending:1 ${origin} 1 1 1 404`),
+      state: withRecord(`parked Pending:1 ${origin} 1 1 1 404`),
       keys: [hooks, parked],
       args: [at + 60_000, 30_000, 10],
       again: { reason: 'how many there were; the caller does not ask', reply: { outcome: 'done', count: 0 } },
@@ -143,14 +146,14 @@ export const hookSetUps = {
   retry_hook: alsoRecorded([
     {
       title: 'a parked hook',
-      state: told(`parked Pending:1 ${origin} 1 1 1 404`),
+      state: withRecord(`parked Pending:1 ${origin} 1 1 1 404`),
       keys: hookKeys,
       args: [at, 'j', `parked Pending:1 ${origin} 1 1 1 404`],
       once: true,
     },
     {
       title: 'what a host held when it died',
-      state: told(sending(), { waits: at - 1 }),
+      state: withRecord(sending(), { waits: at - 1 }),
       keys: hookKeys,
       args: [at, 'j', sending()],
       once: true,
@@ -159,7 +162,7 @@ export const hookSetUps = {
   drop_hook: alsoRecorded([
     {
       title: 'a pending hook',
-      state: told(`pending Running:1 ${origin} 0 0 0 -`),
+      state: withRecord(`pending Running:1 ${origin} 0 0 0 -`),
       keys: hookKeys,
       args: [at, 'j', `pending Running:1 ${origin} 0 0 0 -`],
       once: true,
@@ -170,7 +173,7 @@ export const hookSetUps = {
       title: 'the claimed state',
       state: {
         ...job('Success'),
-        ...told(sending().replace('Running', 'Success'), { waits: claimedUntil, known: broken }),
+        ...withRecord(sending().replace('Running', 'Success'), { waits: claimedUntil, known: broken }),
       },
       keys: [track, hooks, due, endpoint, stats],
       args: ofClaim('Success', before, 0, ''),
@@ -179,7 +182,7 @@ export const hookSetUps = {
     },
     {
       title: 'of a job that has changed meanwhile',
-      state: { ...job('Success'), ...told(sending(), { waits: claimedUntil }) },
+      state: { ...job('Success'), ...withRecord(sending(), { waits: claimedUntil }) },
       keys: [track, hooks, due, endpoint, stats],
       args: ofClaim('Running', before, 0, ''),
       goesOn: { [stats]: { ...onlyItsHook, keys: [hooks, due] } },
@@ -189,7 +192,7 @@ export const hookSetUps = {
       title: 'several, of which one has changed and one is gone',
       state: {
         ...job('Success'),
-        ...told(sending(), { waits: claimedUntil }),
+        ...withRecord(sending(), { waits: claimedUntil }),
         [hooks]: hash({ j: sending(), b: sending(), gone: sending() }),
         [due]: zset({ j: claimedUntil, b: claimedUntil, gone: claimedUntil }),
         [otherStats]: hash({ status: 'Running', revision: before }),
@@ -210,7 +213,7 @@ export const hookSetUps = {
   record_failed: [
     {
       title: 'which opens the circuit',
-      state: { ...runs, ...told(sending(), { waits: claimedUntil, known: broken }) },
+      state: { ...runs, ...withRecord(sending(), { waits: claimedUntil, known: broken }) },
       keys: [stats, hooks, parked, due, endpoint],
       args: ofClaim('500', 2_000, 9e12, 'deadline', 'failing', 2, 2_000),
       once: true,
@@ -218,7 +221,7 @@ export const hookSetUps = {
     },
     {
       title: 'after the deadline',
-      state: { ...runs, ...told(sending(), { waits: claimedUntil }) },
+      state: { ...runs, ...withRecord(sending(), { waits: claimedUntil }) },
       keys: [stats, hooks, parked, due, endpoint],
       args: ofClaim('timeout', 2_000, 10, 'deadline', 'failing', 2, 2_000),
       once: true,
@@ -226,7 +229,7 @@ export const hookSetUps = {
     },
     {
       title: 'after another host has claimed the hook',
-      state: { ...runs, ...told(sending(), { waits: claimedUntil + 1, known: broken }) },
+      state: { ...runs, ...withRecord(sending(), { waits: claimedUntil + 1, known: broken }) },
       keys: [stats, hooks, parked, due, endpoint],
       args: ofClaim('500', 2_000, 9e12, 'deadline', 'failing', 2, 2_000),
       once: true,
@@ -236,7 +239,7 @@ export const hookSetUps = {
   record_unsent: [
     {
       title: 'the probe',
-      state: { ...runs, ...told(sending(), { waits: claimedUntil, known: broken }) },
+      state: { ...runs, ...withRecord(sending(), { waits: claimedUntil, known: broken }) },
       keys: [hooks, due, endpoint],
       args: ofClaim(),
       once: true,
@@ -245,7 +248,7 @@ export const hookSetUps = {
   park_hook: [
     {
       title: 'an answer that rejects it',
-      state: { ...runs, ...told(sending(), { waits: claimedUntil, known: broken }) },
+      state: { ...runs, ...withRecord(sending(), { waits: claimedUntil, known: broken }) },
       keys: [stats, hooks, parked, due, endpoint],
       args: ofClaim('400', 'alive'),
       once: true,
@@ -255,7 +258,7 @@ export const hookSetUps = {
   remove_hook: [
     {
       title: 'nothing to send',
-      state: { ...runs, ...told(sending(), { waits: claimedUntil, known: broken }) },
+      state: { ...runs, ...withRecord(sending(), { waits: claimedUntil, known: broken }) },
       keys: [stats, hooks, due, endpoint],
       args: ofClaim(0),
       once: true,

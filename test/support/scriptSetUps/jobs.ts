@@ -23,8 +23,8 @@ import {
   type SetUp,
   sending,
   stats,
-  told,
   track,
+  withRecord,
   zset,
 } from './values.ts';
 
@@ -50,14 +50,14 @@ export const jobSetUps = {
     { title: 'without an endpoint', state: runs, keys: [stats, ...hookKeys], args: [before, 'j'], once: true },
     {
       title: 'while it is sent',
-      state: { ...runs, ...told(sending(), { waits: claimedUntil }) },
+      state: { ...runs, ...withRecord(sending(), { waits: claimedUntil }) },
       keys: [stats, ...hookKeys],
       args: [before, 'j', origin, '', 100],
       once: true,
     },
     {
       title: 'after it was parked',
-      state: { ...runs, ...told(`parked Pending:${before} ${origin} 1 1 1 404`) },
+      state: { ...runs, ...withRecord(`parked Pending:${before} ${origin} 1 1 1 404`) },
       keys: [stats, ...hookKeys],
       args: [before, 'j', origin, '', 100],
       once: true,
@@ -132,7 +132,7 @@ export const jobSetUps = {
       title: 'the last of the count, lost from its queue',
       state: {
         ...runs,
-        ...told(`pending Error:${before} ${origin} 0 0 0 -`),
+        ...withRecord(`pending Error:${before} ${origin} 0 0 0 -`),
         [due]: zset({ other: at }),
         [track]: hash({ j: 1, other: 1 }),
       },
@@ -152,7 +152,7 @@ export const jobSetUps = {
   set_status: [
     {
       title: 'the end of an execution',
-      state: { ...runs, ...told(`parked Pending:1 ${origin} 1 1 1 404`), [executions]: zset({ j: before }) },
+      state: { ...runs, ...withRecord(`parked Pending:1 ${origin} 1 1 1 404`), [executions]: zset({ j: before }) },
       keys: [stats, track, ...hookKeys, executions],
       args: ['Error', before, 'j', origin, at, 100],
       once: true,

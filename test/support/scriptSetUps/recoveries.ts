@@ -36,8 +36,8 @@ import {
   type SetUp,
   stats,
   thisRun,
-  told,
   track,
+  withRecord,
   zset,
 } from './values.ts';
 
@@ -93,7 +93,7 @@ const uncounted: Readonly<Record<string, Exception>> = Object.fromEntries(
 
 const poisonJob: State = {
   ...runs,
-  ...told(`parked Pending:1 ${origin} 1 1 1 404`),
+  ...withRecord(`parked Pending:1 ${origin} 1 1 1 404`),
   ...pool(oldBeat, entry('other'), entry('j')),
   [recoveries]: hash({ j: died(3) }),
   [executions]: zset({ j: before }),

@@ -29,8 +29,8 @@ import {
   type SetUp,
   stats,
   string,
-  told,
   track,
+  withRecord,
   zset,
 } from './values.ts';
 
@@ -53,7 +53,7 @@ const failed = { was: facts({ status: 'Running', tracked: 2 }), is: facts({ stat
 const afterFail: State = {
   ...job('Error', {}, 604_800),
   [track]: hash({ j: 1, other: 2 }),
-  ...told(`pending Error:${before} ${origin} 0 0 0 -`),
+  ...withRecord(`pending Error:${before} ${origin} 0 0 0 -`),
 };
 function facts(changes: Record<string, string | number>) {
   const all = { status: '', revision: before, update_time: before, ...changes };
@@ -129,14 +129,14 @@ export const undoSetUps = {
   undo_drop_hook: alsoRecorded([
     {
       title: 'of a pending hook',
-      state: told(droppedRecord),
+      state: withRecord(droppedRecord),
       keys: hookKeys,
       args: [at, 'j', `pending Running:1 ${origin} 0 0 0 -`, droppedRecord, '', '1-0'],
       once: true,
     },
     {
       title: 'of a parked hook',
-      state: told(droppedRecord),
+      state: withRecord(droppedRecord),
       keys: hookKeys,
       args: [at, 'j', `parked Running:1 ${origin} 1 1 1 404`, droppedRecord, at - 5, '1-0'],
       once: true,

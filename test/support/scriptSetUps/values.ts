@@ -96,7 +96,10 @@ export const at = 1_000 * before;
 export const claimedUntil = at + 40_000;
 
 /** All that is known of hooks, with a record of the job. */
-export const told = (record: string, { waits = at, known = {} as Record<string, string | number> } = {}): State => ({
+export const withRecord = (
+  record: string,
+  { waits = at, known = {} as Record<string, string | number> } = {},
+): State => ({
   [hooks]: hash({ j: record, other: `pending Running:1 ${origin} 0 0 0 -` }),
   [parked]: zset(record.startsWith('parked') ? { j: at, other: at } : { other: at }),
   [origins]: set('http://other:1'),

@@ -178,21 +178,21 @@ test('a follower sweeps on request', async () => {
   expect(await watcher.reaper.sweep()).toMatchObject({ outcomes: { done: 1 } });
 });
 
-interface Told {
-  readonly stands?: boolean;
+interface Message {
+  readonly isPaused?: boolean;
   readonly lease?: boolean;
   readonly sweep?: number;
   readonly error?: string;
 }
-const startHost = (env: Record<string, string> = {}): { child: ChildProcess; told: Told[] } => {
+const startHost = (env: Record<string, string> = {}): { child: ChildProcess; messages: Message[] } => {
   const child = fork(builtOf('test/redis/leader/sweeping-host.ts'), {
     execArgv: [],
     env: { ...process.env, REDIS: server.url, ...env },
   });
   processes.add(child);
-  const told: Told[] = [];
-  child.on('message', (message) => void told.push(message as Told));
-  return { child, told };
+  const messages: Message[] = [];
+  child.on('message', (message) => void messages.push(message as Message));
+  return { child, messages };
 };
 const track = 't:job_track:inprogress';
 const idsOf = (name: string) => Array.from({ length: 2_000 }, (_, i) => `${name}-${i}`);
@@ -216,12 +216,12 @@ const seedKept = async () => {
 };
 const isSweeping = async () => (await server.client.hexists('t:reaper:progress', 'cursor')) === 1;
 
-/** Two hosts, of which the first stands in the middle of a sweep. */
+/** Two hosts, of which the first is paused in the middle of a sweep. */
 const startTwo = async () => {
   await seedOrphan();
   await seedKept();
-  const first = startHost({ STAND_AFTER: '400' });
-  await vi.waitUntil(() => first.told.some(({ stands }) => stands), { interval: 1 });
+  const first = startHost({ PAUSE_AFTER: '400' });
+  await vi.waitUntil(() => first.messages.some(({ isPaused }) => isPaused), { interval: 1 });
   expect(await isSweeping()).toBe(true);
   const left = await server.client.hlen(track);
   return { first, other: startHost(), left };
@@ -231,28 +231,28 @@ test('when the leader is killed in a sweep, another host continues at its cursor
   const { first, other, left } = await startTwo();
   const until = Number(await server.client.hget('t:reaper:lease', 'until'));
   first.child.kill('SIGKILL');
-  await vi.waitUntil(() => other.told.some(({ lease }) => lease), { interval: 5 });
+  await vi.waitUntil(() => other.messages.some(({ lease }) => lease), { interval: 5 });
   expect(Number(await server.client.hget('t:reaper:lease', 'since'))).toBeGreaterThanOrEqual(until);
-  await vi.waitUntil(() => other.told.some(({ sweep }) => sweep !== undefined), { interval: 5 });
+  await vi.waitUntil(() => other.messages.some(({ sweep }) => sweep !== undefined), { interval: 5 });
   expect(await server.client.hlen(track)).toBe(kept.length);
-  const [sweep] = other.told.filter((message) => message.sweep !== undefined) as [Told];
+  const [sweep] = other.messages.filter((message) => message.sweep !== undefined) as [Message];
   expect(sweep).toMatchObject({ error: '' });
-  // What was done before is not looked at again, save a page or two: of the 400 some half are still tracked.
+  // What was done before is not judged again, except for a page or two: about half of the 400 are still tracked.
   expect(sweep.sweep).toBeLessThan(left - 100);
   expect(await isSweeping()).toBe(false);
 });
 
 test('a host that is paused past its lease in the middle of a sweep changes nothing when it wakes up', async () => {
   const { first, other } = await startTwo();
-  await vi.waitUntil(() => other.told.some(({ sweep }) => sweep !== undefined), { interval: 5 });
+  await vi.waitUntil(() => other.messages.some(({ sweep }) => sweep !== undefined), { interval: 5 });
   expect(await server.client.hlen(track)).toBe(kept.length);
   // As they were when the paused one judged them: nothing but the fence keeps it from untracking those that it still holds.
   await seedOrphan();
   const progress = await server.client.hgetall('t:reaper:progress');
   first.child.kill('SIGCONT');
-  await vi.waitUntil(() => first.told.some(({ error }) => error), { interval: 5 });
-  await vi.waitUntil(() => first.told.some(({ lease }) => lease === false), { interval: 5 });
-  expect(first.told.find(({ sweep }) => sweep !== undefined)?.error).toContain('lease lost');
+  await vi.waitUntil(() => first.messages.some(({ error }) => error), { interval: 5 });
+  await vi.waitUntil(() => first.messages.some(({ lease }) => lease === false), { interval: 5 });
+  expect(first.messages.find(({ sweep }) => sweep !== undefined)?.error).toContain('lease lost');
   expect(await server.client.hlen(track)).toBe(kept.length + lost.length);
   const { rescue_ended: _, ...now } = await server.client.hgetall('t:reaper:progress');
   expect(progress).toMatchObject(now);
