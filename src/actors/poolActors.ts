@@ -32,14 +32,14 @@ export const createPoolActors = (pools: Pools, quarantine: Quarantine, preflight
     ensureAsPlanned(suspect, reply.held, done, new Set(gone.filter((_, i) => records[i] !== undefined)));
     return reply;
   };
-  /** Requeues no more entries than planned. */
+  /** Requeues no more entries than planned, of one type. */
   const requeuePlanned = async (suspect: PlannedSuspect, type: string, done: PoolDone): Promise<Requeued> => {
     const left = entriesLeft(suspect.planned, type, done.moved);
-    if (left > 0) return pools.requeue(suspect, type, left);
+    if (left > 0) return pools.requeue(suspect, [type], left);
     const reply = await confirmPlanned(suspect, done);
     if (reply.outcome === 'alive') return reply;
     const [poison] = reply.held.find((one) => one.type === type)?.poison ?? [];
-    return { outcome: 'moved', moved: 0, left: poison === undefined ? 0 : 1, poison };
+    return { outcome: 'moved', counts: [{ moved: 0, left: poison === undefined ? 0 : 1 }], poison };
   };
   return {
     confirm: fromPromise<Confirmation, { suspect: Suspect; plan: boolean; done: PoolDone }>(
@@ -55,10 +55,10 @@ export const createPoolActors = (pools: Pools, quarantine: Quarantine, preflight
       const { disruptions } = await ensureRunnable(preflight, plan);
       return preflight.watch(() => pools.review(suspect, disruptions));
     }),
-    requeue: fromPromise<Requeued, { suspect: Suspect; type: string; done: PoolDone }>(
-      ({ input: { suspect, type, done } }) =>
+    requeue: fromPromise<Requeued, { suspect: Suspect; types: readonly string[]; done: PoolDone }>(
+      ({ input: { suspect, types, done } }) =>
         undisrupted(suspect, () =>
-          isPlanned(suspect) ? requeuePlanned(suspect, type, done) : pools.requeue(suspect, type),
+          isPlanned(suspect) ? requeuePlanned(suspect, types[0] ?? '', done) : pools.requeue(suspect, types),
         ),
     ),
     quarantine: fromPromise<Quarantining, { suspect: Suspect; type: string; id: string; done: PoolDone }>(
