@@ -97,7 +97,8 @@ const reportTurns = (
   compare('sweep, screened, of 100,000 healthy jobs, share 1', screened, target.screened);
   const share = ours.cpuUs / upstream.cpuUs;
   const text = `client ${us(ours.cpuUs)} a job, screened ${us(screened.cpuUs)}, ${name} ${us(upstream.cpuUs)}: ${share.toFixed(2)} ×; Redis ${us(ours.redisUs)}, screened ${us(screened.redisUs)}, and ${us(upstream.redisUs)}`;
-  if (target.cpu === undefined) report(`processor time, ${where}`, text);
+  // The stand-in takes twice the processor time of the Go client: a comparison with it proves nothing.
+  if (target.cpu === undefined || name !== 'Go client') report(`processor time, ${where}`, text);
   else report(`processor time, ${where}`, text, `≤ ${target.cpu} × the client`, share <= target.cpu);
 };
 

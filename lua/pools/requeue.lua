@@ -1,4 +1,5 @@
--- Requeues a bounded number of entries of a dead pool: the same bytes, in the order in which the Go side moves them one by one.
+-- Requeues a bounded number of entries of a dead pool, of one type after the other: the same bytes, in the order in which the Go side moves
+-- them one by one.
 -- Moving them and the check that the pool is dead are one step (defect 1). The counters follow: lock_info becomes the length of the
 -- list, and the lock decreases with the entries, never below zero (defects 2 to 4). Each recovery is recorded. It stops before an
 -- entry whose job has been recovered too often (defect 10), which `quarantine_entry` takes.
@@ -8,25 +9,24 @@
 --
 -- KEYS[1]  {ns}:worker_pools (set)
 -- KEYS[2]  {ns}:worker_pools:<pool> (hash): its heartbeat
--- KEYS[3]  {ns}:jobs:<type>:<pool>:inprogress (list)
--- KEYS[4]  {ns}:jobs:<type> (list): the queue
--- KEYS[5]  {ns}:jobs:<type>:lock (string)
--- KEYS[6]  {ns}:jobs:<type>:lock_info (hash)
--- KEYS[7]  {ns}:reaper:recoveries (hash)
--- KEYS[8]  {ns}:reaper:recovered (list)
--- KEYS[9]  {ns}:reaper:quarantine (hash)
--- KEYS[10] {ns}:dead (zset)
+-- KEYS[3]  {ns}:reaper:recoveries (hash)
+-- KEYS[4]  {ns}:reaper:recovered (list)
+-- KEYS[5]  {ns}:reaper:quarantine (hash)
+-- KEYS[6]  {ns}:dead (zset)
+-- KEYS[7…] for each type: {ns}:jobs:<type>:<pool>:inprogress (list), {ns}:jobs:<type> (list): the queue, {ns}:jobs:<type>:lock (string),
+--          {ns}:jobs:<type>:lock_info (hash)
 -- ARGV[1]  pool id
 -- ARGV[2]  age in ms below which a heartbeat is alive
 -- ARGV[3]  heartbeat_at that made the pool a suspect; '' for none
--- ARGV[4]  how many entries to move; fewer if they are large
+-- ARGV[4]  how many entries to move in all; fewer if they are large
 -- ARGV[5]  how often a job may be recovered within the window
 -- ARGV[6]  the window (s)
 -- ARGV[7]  token of the pass
+-- ARGV[8…] the types
 -- Reply    { 'alive' }
---          { 'moved', how many, how many are left, id of the poison job whose entry is next ('' for none), why the recoveries could
---            not be recorded ('' if they were) }
--- Repeats its first reply when it is sent again (`includes/once.lua`). Recorded as one act (`includes/audit.lua`).
+--          { 'moved', { for each type that was begun: { how many, how many are left } }, id of the poison job whose entry is next in the
+--            last of them ('' for none), why the recoveries could not be recorded ('' if they were) }
+-- Repeats its first reply when it is sent again (`includes/once.lua`). Recorded as one act for each type (`includes/audit.lua`).
 -- Also written by: gocraft (fetch, finish, requeue, stale locks), the Go jobservice (requeue). What gocraft's own reaper requeues
 -- is not counted as a recovery.
 -- LPUSH is the first write, because Redis refuses it under memory pressure, and then nothing has been written.
@@ -39,14 +39,17 @@
 --- @include stride
 --- @include audit
 
-local pools, heartbeat, held, queue, lock, lockInfo, recoveries, recovered, quarantine, dead = unpack(KEYS)
+local pools, heartbeat, recoveries, recovered, quarantine, dead = unpack(KEYS)
 local pool, maxAge, seen, batch, maxRecoveries, window = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), ARGV[5], ARGV[6]
-local refusal = refusalOf(withCounters({
-  { pools, 'set', 'SISMEMBER' },
-  { heartbeat, 'hash', 'HGET' },
-  { held, 'list', 'LRANGE', 'LTRIM', 'LLEN' },
-  { queue, 'list', 'LPUSH' },
-}, lock, lockInfo))
+local types, uses = {}, { { pools, 'set', 'SISMEMBER' }, { heartbeat, 'hash', 'HGET' } }
+for i = 7, #KEYS, 4 do
+  local held, queue, lock, lockInfo = unpack(KEYS, i, i + 3)
+  types[#types + 1] = { name = ARGV[8 + #types], held = held, queue = queue, lock = lock, lockInfo = lockInfo }
+  uses[#uses + 1] = { held, 'list', 'LRANGE', 'LTRIM', 'LLEN' }
+  uses[#uses + 1] = { queue, 'list', 'LPUSH' }
+  withCounters(uses, lock, lockInfo)
+end
+local refusal = refusalOf(uses)
 if refusal then
   return refusal
 end
@@ -55,52 +58,83 @@ if alive(pools, heartbeat, pool, maxAge, seen) then
 end
 local uncounted = recordsRefusal(recoveries, recovered)
 local death = deathOf(pool, seen, window, ARGV[7])
-local moved, poison, jobs = 0, nil, {}
 -- Reads and writes several entries and records with one command each, which is several times faster.
 local STEP, MOST = 1000000, 8000000
 local size, stride = 0, FIRST_STRIDE
-repeat
-  local entries = redis.call('LRANGE', held, -math.min(stride, batch - moved), -1)
-  stride = nextStride(stride, entries, STEP)
-  local ids, asked, moving, updates = {}, {}, {}, {}
-  for i = 1, #entries do
-    ids[i] = not uncounted and countedJobOf(entries[i]) or false
-    asked[#asked + 1] = ids[i] or nil
-  end
-  local texts = #asked > 0 and redis.call('HMGET', recoveries, unpack(asked)) or {}
-  local n = #asked
-  for i = #entries, 1, -1 do
-    local id = ids[i]
-    if id then
-      local text = texts[n]
-      n = n - 1
-      if text and isPoison(entries[i], text, death, maxRecoveries) then
-        text = countedOf(text, quarantine, dead, id)
-        if isPoison(entries[i], text, death, maxRecoveries) then
-          poison = id
-          break
-        end
-      end
-      jobs[#jobs + 1] = id
-      updates[#updates + 1] = id
-      updates[#updates + 1] = text and recoveryText(text, death) or death.first
-    end
-    moving[#moving + 1] = entries[i]
-    size = size + #entries[i]
-  end
-  if #moving > 0 then
-    redis.call('LPUSH', queue, unpack(moving))
-    redis.call('LTRIM', held, 0, -#moving - 1)
-    moved = moved + #moving
-  end
+-- The recoveries of some hundred entries ({ id, text, … }) that are not recorded yet: one record for several types takes much less time.
+local updates = {}
+local function record()
   if not uncounted then
     recordRecoveries(recoveries, recovered, updates, death)
+    updates = {}
   end
-until poison or moved == batch or #entries == 0 or size > MOST
-local left = moved > 0 and countDownLocks(lock, lockInfo, pool, held, moved) or redis.call('LLEN', held)
-local reply = { 'moved', moved, left, poison or '', moved > 0 and uncounted and uncounted.err or '' }
-if moved == 0 then
+end
+
+-- Moves up to `most` entries of a type. Returns how many, the poison job whose entry is next, and the jobs of the entries.
+local function moveEntries(held, queue, most)
+  local moved, poison, jobs = 0, nil, {}
+  repeat
+    local asked = math.min(stride, most - moved)
+    local entries = redis.call('LRANGE', held, -asked, -1)
+    stride = nextStride(stride, entries, STEP)
+    local ids, counted, moving = {}, {}, {}
+    for i = 1, #entries do
+      ids[i] = not uncounted and countedJobOf(entries[i]) or false
+      counted[#counted + 1] = ids[i] or nil
+    end
+    local texts = #counted > 0 and redis.call('HMGET', recoveries, unpack(counted)) or {}
+    local n = #counted
+    for i = #entries, 1, -1 do
+      local id = ids[i]
+      if id then
+        local text = texts[n]
+        n = n - 1
+        if text and isPoison(entries[i], text, death, maxRecoveries) then
+          text = countedOf(text, quarantine, dead, id)
+          if isPoison(entries[i], text, death, maxRecoveries) then
+            poison = id
+            break
+          end
+        end
+        jobs[#jobs + 1] = id
+        updates[#updates + 1] = id
+        updates[#updates + 1] = text and recoveryText(text, death) or death.first
+      end
+      moving[#moving + 1] = entries[i]
+      size = size + #entries[i]
+    end
+    if #moving > 0 then
+      redis.call('LPUSH', queue, unpack(moving))
+      redis.call('LTRIM', held, 0, -#moving - 1)
+      moved = moved + #moving
+    end
+    if #updates > 500 then
+      record()
+    end
+  until poison or moved == most or #entries < asked or size > MOST
+  return moved, poison, jobs
+end
+
+local sum, counts, acts, poison = 0, {}, {}, nil
+for _, of in ipairs(types) do
+  local moved, jobs
+  moved, poison, jobs = moveEntries(of.held, of.queue, batch - sum)
+  sum = sum + moved
+  local left = moved > 0 and countDownLocks(of.lock, of.lockInfo, pool, of.held, moved) or redis.call('LLEN', of.held)
+  counts[#counts + 1] = { moved, left }
+  acts[#acts + 1] = moved > 0 and { what = 'requeue', pool = pool, type = of.name, n = moved, ids = jobs,
+    was = { entries = tostring(left + moved) }, is = { entries = tostring(left) } } or nil
+  if left > 0 or sum == batch or size > MOST then
+    break
+  end
+end
+record()
+local reply = { 'moved', counts, poison or '', sum > 0 and uncounted and uncounted.err or '' }
+if sum == 0 then
   return reply
 end
-return recorded(answerOnce(reply), { what = 'requeue', pool = pool, n = moved, ids = jobs,
-  was = { entries = tostring(left + moved) }, is = { entries = tostring(left) } })
+local answer = answerOnce(reply)
+for _, act in ipairs(acts) do
+  answer = recorded(reply, act)
+end
+return answer

@@ -38,10 +38,10 @@ export const createPoolActors = (pools: Pools, quarantine: Quarantine, preflight
       const { disruptions } = await ensureRunnable(preflight, plan);
       return preflight.watch(() => pools.review(suspect, disruptions));
     }),
-    requeue: fromPromise<Requeued, { suspect: Suspect; type: string; done: PoolDone }>(
-      ({ input: { suspect, type, done } }) =>
+    requeue: fromPromise<Requeued, { suspect: Suspect; types: readonly string[]; done: PoolDone }>(
+      ({ input: { suspect, types, done } }) =>
         undisrupted(suspect, () =>
-          isPlanned(suspect) ? planned.requeue(suspect, type, done) : pools.requeue(suspect, type),
+          isPlanned(suspect) ? planned.requeue(suspect, types[0] ?? '', done) : pools.requeue(suspect, types),
         ),
     ),
     quarantine: fromPromise<Quarantining, { suspect: Suspect; type: string; id: string; done: PoolDone }>(
@@ -80,14 +80,14 @@ const createPlannedSteps = (pools: Pools, quarantine: Quarantine) => {
   return {
     read,
     confirm,
-    /** Requeues no more entries than planned. */
+    /** Requeues no more entries than planned, of one type. */
     async requeue(suspect: PlannedSuspect, type: string, done: PoolDone): Promise<Requeued> {
       const left = entriesLeft(suspect.planned, type, done.moved);
-      if (left > 0) return pools.requeue(suspect, type, left);
+      if (left > 0) return pools.requeue(suspect, [type], left);
       const reply = await confirm(suspect, done);
       if (reply.outcome === 'alive') return reply;
       const [poison] = reply.held.find((one) => one.type === type)?.poison ?? [];
-      return { outcome: 'moved', moved: 0, left: poison === undefined ? 0 : 1, poison };
+      return { outcome: 'moved', counts: [{ moved: 0, left: poison === undefined ? 0 : 1 }], poison };
     },
   };
 };

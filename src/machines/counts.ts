@@ -10,8 +10,11 @@ export const countIn = (text: string): number => {
   return Number.isSafeInteger(count) ? count : 0;
 };
 
-export const addCount = (counts: CountsByName, name: string, count: number): CountsByName =>
-  Object.fromEntries([
-    ...Object.entries(counts).filter(([other]) => other !== name),
-    [name, (Object.hasOwn(counts, name) ? (counts[name] as number) : 0) + count],
-  ]);
+export const addCounts = (
+  counts: CountsByName,
+  more: Iterable<readonly [name: string, count: number]>,
+): CountsByName => {
+  const sums = new Map(Object.entries(counts));
+  for (const [name, count] of more) sums.set(name, (sums.get(name) ?? 0) + count);
+  return Object.fromEntries(sums);
+};

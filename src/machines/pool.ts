@@ -1,7 +1,7 @@
 import type { ErrorActorEvent } from 'xstate';
 import { finalOutput } from './finalOutput.ts';
 import { PlanMovedError } from './plannedPool.ts';
-import { poolSetup } from './poolSetup.ts';
+import { nextTypes, poolSetup } from './poolSetup.ts';
 import type { PlannedRescue } from './types/changes.ts';
 import type { PoolContext, PoolDone, PoolEnd, PoolInput, PoolResult, Suspect } from './types/pool.ts';
 
@@ -23,7 +23,7 @@ const failed = [
  * 1. `suspect`: its grace is over (`pools` has waited it out), or it has none.
  * 2. `acting`: one step after another. It handles their failures once.
  *    - `confirm`: looks again. A pool that is alive ends in `alive`, a plan in `planned`.
- *    - `requeue`: requeues its entries, a bounded batch of one type at a time, until none is left.
+ *    - `requeue`: requeues its entries, a bounded batch of one type or of several at a time, until none is left.
  *    - `quarantine`: quarantines an entry whose job was recovered too often; `requeue` stopped before it.
  *    - `deregister`: removes the pool. New entries lead back to `confirm`.
  * 3. `backingOff`, then `review`: a step failed, or was not taken because of a disruption. Its cause may have delayed the
@@ -89,13 +89,13 @@ export const poolMachine = poolSetup.createMachine({
           },
         },
         requeue: {
-          description: 'Requeues a bounded batch of entries of one job type.',
+          description: 'Requeues a bounded batch of entries, of one job type or several.',
           invoke: {
             id: 'requeue',
             src: 'requeue',
             input: ({ context }) => ({
               suspect: context.suspect,
-              type: context.held[context.at]?.type ?? '',
+              types: nextTypes(context),
               done: doneOf(context),
             }),
             onDone: [
@@ -106,6 +106,7 @@ export const poolMachine = poolSetup.createMachine({
                 actions: [
                   { type: 'countMoved', params: replied },
                   { type: 'keepPoison', params: replied },
+                  { type: 'advance', params: replied },
                 ],
               },
               {

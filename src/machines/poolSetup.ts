@@ -1,5 +1,5 @@
 import { assign, type ErrorActorEvent, fromPromise, setup } from 'xstate';
-import { addCount } from './counts.ts';
+import { addCounts } from './counts.ts';
 import { FencedError } from './lease.ts';
 import { messageOf } from './messageOf.ts';
 import { PlanMovedError } from './plannedPool.ts';
@@ -35,7 +35,7 @@ export const poolSetup = setup({
     review: fromPromise<Reviewed, { suspect: Suspect; plan: boolean }>(() =>
       Promise.reject(new Error('review was not provided')),
     ),
-    requeue: fromPromise<Requeued, { suspect: Suspect; type: string; done: PoolDone }>(() =>
+    requeue: fromPromise<Requeued, { suspect: Suspect; types: readonly string[]; done: PoolDone }>(() =>
       Promise.reject(new Error('requeue was not provided')),
     ),
     quarantine: fromPromise<Quarantining, { suspect: Suspect; type: string; id: string; done: PoolDone }>(() =>
@@ -57,12 +57,11 @@ export const poolSetup = setup({
     isLeft: (_, params: { reply: Deregistered }) => params.reply.outcome === 'left',
     leftTraces: ({ context }, params: { reply: Deregistered }) =>
       params.reply.outcome === 'traces' && Object.keys(context.moved).length === 0 && context.quarantined.length === 0,
-    hasMore: ({ context }, params: { reply: Requeued }) =>
-      isDone(params.reply) ? context.at + 1 < context.held.length : true,
+    hasMore: ({ context }, params: { reply: Requeued }) => context.at + doneIn(params.reply) < context.held.length,
     isPlan: ({ context }) => context.plan,
     holdsNothing: (_, params: { reply: Confirmation }) => withEntries(heldIn(params.reply)).length === 0,
     isLastRefused: ({ context }, params: { reply: Quarantining }) =>
-      isDone(params.reply) && context.at + 1 >= context.held.length,
+      refusedIn(params.reply) !== undefined && context.at + 1 >= context.held.length,
     retriesExhausted: ({ context }) => context.failures > maxFailures,
     isFenced: (_, params: { error: unknown }) =>
       params.error instanceof FencedError || params.error instanceof PlanMovedError,
@@ -91,10 +90,12 @@ export const poolSetup = setup({
     }),
     countMoved: assign({
       moved: ({ context }, params: { reply: Requeued }) => {
-        const type = context.held[context.at]?.type;
-        const { reply } = params;
-        if (type === undefined || reply.outcome !== 'moved' || reply.moved === 0) return context.moved;
-        return addCount(context.moved, type, reply.moved);
+        const { moved, held, at } = context;
+        const counts = params.reply.outcome === 'moved' ? params.reply.counts : [];
+        return addCounts(
+          moved,
+          counts.flatMap((of, i) => (of.moved === 0 ? [] : [[held[at + i]?.type ?? '', of.moved] as const])),
+        );
       },
     }),
     keepPoison: assign({ poison: (_, params: { reply: Requeued }) => poisonIn(params.reply) }),
@@ -108,7 +109,7 @@ export const poolSetup = setup({
     }),
     // Stays at a type while it has entries left.
     advance: assign({
-      at: ({ context }, params: { reply: Requeued | Quarantining }) => context.at + (isDone(params.reply) ? 1 : 0),
+      at: ({ context }, params: { reply: Requeued | Quarantining }) => context.at + doneIn(params.reply),
     }),
     countFailure: assign({
       failures: ({ context }) => context.failures + 1,
@@ -135,8 +136,24 @@ const heldIn = (reply: Confirmation): readonly Held[] => (reply.outcome === 'dea
 const poisonIn = (reply: Requeued): string | undefined => (reply.outcome === 'moved' ? reply.poison : undefined);
 const refusedIn = (reply: Requeued | Quarantining): string | undefined =>
   reply.outcome === 'refused' ? reply.reason : undefined;
-/** Whether nothing more can be done for the entries of a type. */
-const isDone = (reply: Requeued | Quarantining): boolean =>
-  reply.outcome === 'refused' || (reply.outcome === 'moved' && reply.left === 0);
+/** For how many types nothing more can be done. */
+const doneIn = (reply: Requeued | Quarantining): number => {
+  if (reply.outcome === 'moved') return reply.counts.filter(({ left }) => left === 0).length;
+  return reply.outcome === 'refused' ? 1 : 0;
+};
 
 const withEntries = (held: readonly Held[]) => held.filter(({ entries, poison = [] }) => entries + poison.length > 0);
+
+/** Types and entries that one step of `requeue` begins: more types do not make it faster, and would make it long. */
+const maxTypes = 16;
+const manyEntries = 100;
+
+/** The types whose entries are requeued next: one, or several that hold few entries. */
+export const nextTypes = ({ held, at }: Pick<PoolContext, 'held' | 'at'>): readonly string[] => {
+  let entries = 0;
+  const few = held.slice(at, at + maxTypes).findIndex((of) => {
+    entries += of.entries;
+    return entries > manyEntries;
+  });
+  return held.slice(at, at + (few < 0 ? maxTypes : Math.max(1, few))).map(({ type }) => type);
+};

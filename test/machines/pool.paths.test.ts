@@ -32,8 +32,8 @@ const events = [
   done('confirm', held(0, 0)),
   done('confirm', held(1, 1)),
   done('requeue', { outcome: 'alive' }),
-  done('requeue', { outcome: 'moved', moved: 1, left: 0 }),
-  done('requeue', { outcome: 'moved', moved: 0, left: 1, poison: 'bad' }),
+  done('requeue', { outcome: 'moved', counts: [{ moved: 1, left: 0 }] }),
+  done('requeue', { outcome: 'moved', counts: [{ moved: 0, left: 1 }], poison: 'bad' }),
   done('quarantine', { outcome: 'alive' }),
   done('quarantine', { outcome: 'again' }),
   done('deregister', { outcome: 'alive' }),
@@ -64,9 +64,9 @@ const run = async (...taken: Parameters<typeof walk>[1]['events'][number][]) =>
 test('batches of a type are moved until none is left, then those of the next type, and all are counted', async () => {
   const { output } = await run(
     done('confirm', held(3, 1)),
-    done('requeue', { outcome: 'moved', moved: 2, left: 1 }),
-    done('requeue', { outcome: 'moved', moved: 1, left: 0 }),
-    done('requeue', { outcome: 'moved', moved: 1, left: 0 }),
+    done('requeue', { outcome: 'moved', counts: [{ moved: 2, left: 1 }] }),
+    done('requeue', { outcome: 'moved', counts: [{ moved: 1, left: 0 }] }),
+    done('requeue', { outcome: 'moved', counts: [{ moved: 1, left: 0 }] }),
     done('deregister', { outcome: 'deregistered' }),
   );
   expect(output).toEqual({
@@ -82,19 +82,37 @@ test('batches of a type are moved until none is left, then those of the next typ
 test('an entry of a poison job is quarantined, and the rest of its type is requeued', async () => {
   const { output } = await run(
     done('confirm', held(5, 1)),
-    done('requeue', { outcome: 'moved', moved: 1, left: 4, poison: 'bad' }),
+    done('requeue', { outcome: 'moved', counts: [{ moved: 1, left: 4 }], poison: 'bad' }),
     done('quarantine', { outcome: 'quarantined' }),
-    done('requeue', { outcome: 'moved', moved: 0, left: 3, poison: 'worse' }),
+    done('requeue', { outcome: 'moved', counts: [{ moved: 0, left: 3 }], poison: 'worse' }),
     done('quarantine', { outcome: 'quarantined' }),
-    done('requeue', { outcome: 'moved', moved: 2, left: 0 }),
-    done('requeue', { outcome: 'moved', moved: 1, left: 0 }),
+    done('requeue', { outcome: 'moved', counts: [{ moved: 2, left: 0 }] }),
+    done('requeue', { outcome: 'moved', counts: [{ moved: 1, left: 0 }] }),
     done('deregister', { outcome: 'deregistered' }),
   );
   expect(output).toMatchObject({ outcome: 'rescued', moved: { A: 3, B: 1 }, entries: 4, quarantined: 2 });
 });
 
+test('a poison job of the second type of a step is quarantined as one of that type', async () => {
+  const { output } = await run(
+    done('confirm', held(1, 2)),
+    done('requeue', {
+      outcome: 'moved',
+      counts: [
+        { moved: 1, left: 0 },
+        { moved: 1, left: 1 },
+      ],
+      poison: 'bad',
+    }),
+    done('quarantine', { outcome: 'quarantined' }),
+    done('requeue', { outcome: 'moved', counts: [{ moved: 0, left: 0 }] }),
+    done('deregister', { outcome: 'deregistered' }),
+  );
+  expect(output).toMatchObject({ moved: { A: 1, B: 1 }, poison: [{ id: 'bad', type: 'B', pool: 'p1' }] });
+});
+
 const refused = (key: string) => ({ outcome: 'refused', reason: `${key}: holds a string` });
-const moved = (count: number) => ({ outcome: 'moved', moved: count, left: 0 });
+const moved = (count: number) => ({ outcome: 'moved', counts: [{ moved: count, left: 0 }] });
 const left = (...keys: string[]) => ({
   outcome: 'abandoned',
   unreadable: keys.map((key) => `${key}: holds a string`),
@@ -114,15 +132,15 @@ test.each([
 test('fault 108: an entry that cannot be quarantined stays, with the rest of its type, and the other type goes on', async () => {
   const { output } = await run(
     done('confirm', held(3, 1)),
-    done('requeue', { outcome: 'moved', moved: 1, left: 2, poison: 'bad' }),
+    done('requeue', { outcome: 'moved', counts: [{ moved: 1, left: 2 }], poison: 'bad' }),
     done('quarantine', refused('dead')),
-    done('requeue', { outcome: 'moved', moved: 1, left: 0 }),
+    done('requeue', { outcome: 'moved', counts: [{ moved: 1, left: 0 }] }),
     done('deregister', { outcome: 'left' }),
   );
   expect(output).toMatchObject({ ...left('dead'), moved: { A: 1, B: 1 }, quarantined: 0 });
   const last = await run(
     done('confirm', held(0, 1)),
-    done('requeue', { outcome: 'moved', moved: 0, left: 1, poison: 'bad' }),
+    done('requeue', { outcome: 'moved', counts: [{ moved: 0, left: 1 }], poison: 'bad' }),
     done('quarantine', refused('dead')),
     done('deregister', { outcome: 'left' }),
   );
@@ -145,9 +163,9 @@ test('fault 108: a pool whose lists cannot be read stays registered, and names t
 test('an entry that is gone when it is to be quarantined is not counted', async () => {
   const { output } = await run(
     done('confirm', held(1, 0)),
-    done('requeue', { outcome: 'moved', moved: 0, left: 1, poison: 'bad' }),
+    done('requeue', { outcome: 'moved', counts: [{ moved: 0, left: 1 }], poison: 'bad' }),
     done('quarantine', { outcome: 'again' }),
-    done('requeue', { outcome: 'moved', moved: 0, left: 0 }),
+    done('requeue', { outcome: 'moved', counts: [{ moved: 0, left: 0 }] }),
     done('deregister', { outcome: 'deregistered' }),
   );
   expect(output).toMatchObject({ outcome: 'rescued', entries: 0, quarantined: 0 });
@@ -158,7 +176,7 @@ test('entries that come up before the pool is deregistered are requeued too', as
     done('confirm', held(0, 0)),
     done('deregister', { outcome: 'entries' }),
     done('confirm', held(0, 1)),
-    done('requeue', { outcome: 'moved', moved: 1, left: 0 }),
+    done('requeue', { outcome: 'moved', counts: [{ moved: 1, left: 0 }] }),
     done('deregister', { outcome: 'deregistered' }),
   );
   expect(output).toMatchObject({ outcome: 'rescued', moved: { B: 1 } });
@@ -169,7 +187,10 @@ const pause = after('backoff', 'backingOff');
 const steps = {
   confirm: [],
   requeue: [done('confirm', held(1, 0))],
-  quarantine: [done('confirm', held(1, 0)), done('requeue', { outcome: 'moved', moved: 0, left: 1, poison: 'bad' })],
+  quarantine: [
+    done('confirm', held(1, 0)),
+    done('requeue', { outcome: 'moved', counts: [{ moved: 0, left: 1 }], poison: 'bad' }),
+  ],
   deregister: [done('confirm', held(0, 0))],
 } as const;
 for (const [step, before] of Object.entries(steps)) {
@@ -205,12 +226,12 @@ for (const [step, before] of Object.entries(steps)) {
 test('a rescue that failed in between has no error at its end, and counts all moved entries', async () => {
   const { output } = await run(
     done('confirm', held(3, 0)),
-    done('requeue', { outcome: 'moved', moved: 2, left: 1 }),
+    done('requeue', { outcome: 'moved', counts: [{ moved: 2, left: 1 }] }),
     failure('requeue'),
     pause,
     done('review', { outcome: 'suspect', suspect }),
     done('confirm', held(1, 0)),
-    done('requeue', { outcome: 'moved', moved: 1, left: 0 }),
+    done('requeue', { outcome: 'moved', counts: [{ moved: 1, left: 0 }] }),
     done('deregister', { outcome: 'deregistered' }),
   );
   expect(output).toMatchObject({ outcome: 'rescued', moved: { A: 3 } });
@@ -251,8 +272,8 @@ test('fault 122: types that are named like members of every object are counted l
   const { output } = await run(
     done('confirm', { outcome: 'dead', held: names.map((type) => ({ type, entries: 3 })) }),
     ...names.flatMap(() => [
-      done('requeue', { outcome: 'moved', moved: 2, left: 1 }),
-      done('requeue', { outcome: 'moved', moved: 1, left: 0 }),
+      done('requeue', { outcome: 'moved', counts: [{ moved: 2, left: 1 }] }),
+      done('requeue', { outcome: 'moved', counts: [{ moved: 1, left: 0 }] }),
     ]),
     done('deregister', { outcome: 'deregistered' }),
   );

@@ -14,9 +14,9 @@ import type {
 
 const suspect = { pool: 'p1', heartbeat: '', types: ['A', 'B'], evidence: 'no heartbeat', disruptions: 0, at: 0 };
 
-const moved = (count: number, left = 0): Requeued => ({ outcome: 'moved', moved: count, left });
+const moved = (count: number, left = 0): Requeued => ({ outcome: 'moved', counts: [{ moved: count, left }] });
 
-/** Runs the chart to its end with these replies. Returns the outcome, the requeued types, and `isLeft` of each deregistration. */
+/** Runs the chart to its end with these replies. Returns the outcome, the types of each requeue, and `isLeft` of each deregistration. */
 const run = async (
   held: readonly Held[],
   requeued: readonly Requeued[],
@@ -29,12 +29,14 @@ const run = async (
         outcome: 'dead',
         held,
       })),
-      requeue: fromPromise<Requeued, { suspect: Suspect; type: string; done: PoolDone }>(async ({ input }) => {
-        const reply = requeued[types.length];
-        types.push(input.type);
-        if (reply === undefined) throw new Error(`no reply is left for ${input.type}`);
-        return reply;
-      }),
+      requeue: fromPromise<Requeued, { suspect: Suspect; types: readonly string[]; done: PoolDone }>(
+        async ({ input }) => {
+          const reply = requeued[types.length];
+          types.push(input.types.join(' '));
+          if (reply === undefined) throw new Error(`no reply is left for ${input.types.join(' ')}`);
+          return reply;
+        },
+      ),
       deregister: fromPromise<Deregistered, { suspect: Suspect; types: readonly string[]; isLeft: boolean }>(
         async ({ input }) => {
           deregistrations.push(input.isLeft);
@@ -68,8 +70,46 @@ test('a type that is refused is not tried again, although some of its entries ar
   const { outcome, types, deregistrations } = await run(held, [moved(1, 2), refused, moved(1)], {
     deregistered: 'left',
   });
-  expect([types, deregistrations]).toEqual([['A', 'A', 'B'], [true]]);
+  expect([types, deregistrations]).toEqual([['A B', 'A B', 'B'], [true]]);
   expect(outcome).toMatchObject({ outcome: 'abandoned', moved: { A: 1, B: 1 } });
+});
+
+test('types with few entries are requeued together, and each is counted', async () => {
+  const held = [
+    { type: 'A', entries: 1 },
+    { type: 'B', entries: 3 },
+    { type: 'C', entries: 96 },
+    { type: 'D', entries: 1 },
+  ];
+  const both = (...counts: readonly (readonly [moved: number, left: number])[]): Requeued => ({
+    outcome: 'moved',
+    counts: counts.map(([moved, left]) => ({ moved, left })),
+  });
+  const { outcome, types } = await run(held, [both([1, 0], [2, 1]), both([1, 0], [0, 0]), moved(1)]);
+  expect(types).toEqual(['A B C', 'B C D', 'D']);
+  expect(outcome).toMatchObject({ outcome: 'rescued', moved: { A: 1, B: 3, D: 1 }, entries: 5 });
+  expect(Object.keys(outcome.moved)).toEqual(['A', 'B', 'D']);
+});
+
+test('of a type with many entries no other is requeued together with it, and of many types sixteen', async () => {
+  const many = Array.from({ length: 18 }, (_, i) => ({ type: `T${i}`, entries: i < 2 ? 101 : 1 }));
+  const sixteen: Requeued = { outcome: 'moved', counts: Array.from({ length: 16 }, () => ({ moved: 1, left: 0 })) };
+  const { types } = await run(many, [moved(100, 1), moved(1), moved(101), sixteen]);
+  expect(types.map((some) => some.split(' ').length)).toEqual([1, 1, 1, 16]);
+  const { types: all } = await run(
+    many.map(({ type }) => ({ type, entries: 1 })),
+    [
+      sixteen,
+      {
+        outcome: 'moved',
+        counts: [
+          { moved: 1, left: 0 },
+          { moved: 1, left: 0 },
+        ],
+      },
+    ],
+  );
+  expect(all.map((some) => some.split(' ').length)).toEqual([16, 2]);
 });
 
 test('types without entries are not requeued', async () => {

@@ -297,6 +297,18 @@ describe('pools', () => {
     expect(JSON.stringify(await redis.xrange(keys.audit, '-', '+'))).not.toContain('s3cret');
   });
 
+  test('a requeue of several types leaves an entry for each', async () => {
+    await seedDead('p', 'a', 'b');
+    await redis.rpush(keys.inProgress('Y', 'p'), '{"name":"Y","id":"y","t":1}');
+    const reaper = rescuing();
+    await reaper.rescue();
+    const requeued = (await entriesOf(reaper)).filter(({ what }) => what === 'requeue');
+    expect(requeued.map(({ type, count, jobs }) => [type, count, jobs])).toEqual([
+      ['Y', 1, ['y']],
+      ['X', 2, ['b', 'a']],
+    ]);
+  });
+
   test('a rescue that finds nothing to do, and a plan, leave no entry', async () => {
     await seedDead('p', 'a');
     await rescuing().rescue({ plan: true });

@@ -112,6 +112,18 @@ test('fault 108: a key that is of the right type again lets the next rescue do t
   expect(await redis.smembers(keys.pools)).toEqual(['alive']);
 });
 
+test('fault 108: a queue of the wrong type keeps no entries of the types that are requeued before it', async () => {
+  await seed();
+  await spoil(keys.queue('B'));
+  const { outcomes } = await rescue();
+  expect(outcomes.get('dead')).toMatchObject({
+    outcome: 'abandoned',
+    moved: { A: 2 },
+    unreadable: named(keys.queue('B')),
+  });
+  expect((await queued('A')).sort()).toEqual(['a1', 'a2']);
+});
+
 test('fault 108: a plan names it too, and what it would leave', async () => {
   await seed();
   await spoil(keys.inProgress('A', 'dead'));

@@ -11,64 +11,65 @@ export interface RecoveryLimit {
   readonly windowS: number;
 }
 
-/** Requeues a bounded number of a dead pool's entries of one type, and `most` at most. */
-export type Requeue = (suspect: Suspect, type: string, most?: number) => Promise<Requeued>;
+/** Requeues a bounded number of a dead pool's entries of these types, one after the other, and `most` at most. */
+export type Requeue = (suspect: Suspect, types: readonly string[], most?: number) => Promise<Requeued>;
 
-export const createRequeue =
-  ({
-    connection: { redis },
-    keys,
-    runAnswered,
-    registry,
-    heartbeatAge,
-    batch,
-    recovery,
-    onUncounted,
-  }: Pick<Deps, 'connection' | 'keys'> & {
-    runAnswered: RunAnswered;
-    registry: RegistryReader;
-    /** Age in ms below which a heartbeat is alive. */
-    heartbeatAge: number;
-    /** How many entries one step moves. */
-    batch: number;
-    recovery: RecoveryLimit;
-    /** Called with the reason if entries were requeued but their recoveries could not be recorded. */
-    onUncounted: (reason: string) => void;
-  }): Requeue =>
-  async (suspect, type, most = batch) => {
+export const createRequeue = ({
+  connection: { redis },
+  keys,
+  runAnswered,
+  registry,
+  heartbeatAge,
+  batch,
+  recovery,
+  onUncounted,
+}: Pick<Deps, 'connection' | 'keys'> & {
+  runAnswered: RunAnswered;
+  registry: RegistryReader;
+  /** Age in ms below which a heartbeat is alive. */
+  heartbeatAge: number;
+  /** How many entries one step moves. */
+  batch: number;
+  recovery: RecoveryLimit;
+  /** Called with the reason if entries were requeued but their recoveries could not be recorded. */
+  onUncounted: (reason: string) => void;
+}): Requeue => {
+  const requeue: Requeue = async (suspect, types, most = batch) => {
     const { pool, heartbeat, fence, pass = '' } = suspect;
+    const [first = ''] = types;
     // A pool whose list has the same name may have started since the suspect was confirmed.
-    const { own, unreadable } = await readOwnTypes({ redis, keys, registry }, suspect, [type]);
-    if (own.length === 0) {
-      const reason = unreadable[0]?.unreadable ?? `${keys.inProgress(type, pool)}: is read as another type's list`;
+    const { own, unreadable } = await readOwnTypes({ redis, keys, registry }, suspect, types);
+    if (!own.includes(first)) {
+      const reason =
+        unreadable.find(({ type }) => type === first)?.unreadable ??
+        `${keys.inProgress(first, pool)}: is read as another type's list`;
       return { outcome: 'refused', reason };
     }
+    const some = own.length === types.length && !types.some(mayShareKeys) ? types : [first];
+    const { pools, recoveries, recovered, quarantine, dead, queue, lock, lockInfo } = keys;
+    const keysOf = (type: string) => [keys.inProgress(type, pool), queue(type), lock(type), lockInfo(type)];
     try {
       const reply = await runAnswered(
         'requeue',
-        [
-          keys.pools,
-          keys.heartbeat(pool),
-          keys.inProgress(type, pool),
-          keys.queue(type),
-          keys.lock(type),
-          keys.lockInfo(type),
-          keys.recoveries,
-          keys.recovered,
-          keys.quarantine,
-          keys.dead,
-        ],
-        [pool, heartbeatAge, heartbeat, Math.min(batch, most), recovery.maxRecoveries, recovery.windowS, pass],
+        [pools, keys.heartbeat(pool), recoveries, recovered, quarantine, dead, ...some.flatMap(keysOf)],
+        [pool, heartbeatAge, heartbeat, Math.min(batch, most), recovery.maxRecoveries, recovery.windowS, pass, ...some],
         fence,
-        { pass: `rescue/${pass}`, why: 'dead-pool', type },
+        { pass: `rescue/${pass}`, why: 'dead-pool' },
       );
       if (reply.outcome === 'alive') return reply;
-      const { outcome, moved, left, poison, uncounted } = reply;
+      const { outcome, counts, poison, uncounted } = reply;
       if (uncounted !== '') onUncounted(uncounted);
-      return { outcome, moved, left, poison: poison || undefined };
+      return { outcome, counts, poison: poison || undefined };
     } catch (error) {
-      const reason = await refusalBehind(redis, error, keysOfSuspect(keys, suspect, type));
+      const reason = await refusalBehind(redis, error, keysOfSuspect(keys, suspect, first));
       if (reason === undefined) throw error;
+      // What refuses may be a key of another type.
+      if (some.length > 1) return requeue(suspect, [first], most);
       return { outcome: 'refused', reason };
     }
   };
+  return requeue;
+};
+
+/** Whether a key of this type may be a key of another type: a step proves its keys before it creates one. */
+const mayShareKeys = (type: string): boolean => type.includes(':');

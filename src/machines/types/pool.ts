@@ -97,15 +97,14 @@ export type Confirmation = Alive | { readonly outcome: 'dead'; readonly held: re
 /** What `review` finds: that the pool is alive, or the suspect as it looks now. */
 export type Reviewed = Alive | { readonly outcome: 'suspect'; readonly suspect: Suspect };
 /**
- * What `requeue` did. `moved`: how many entries it moved, and how many are left. `poison`: the job before whose entry it stopped,
- * because that was recovered too often.
+ * What `requeue` did. `counts`: for each type that it began, in their order, how many entries it moved and how many are left; it
+ * begins the next type when none is left. `poison`: the job before whose entry it stopped, because that was recovered too often.
  */
 export type Requeued =
   | Alive
   | {
       readonly outcome: 'moved';
-      readonly moved: number;
-      readonly left: number;
+      readonly counts: readonly { readonly moved: number; readonly left: number }[];
       readonly poison?: string | undefined;
     }
   | TypeRefused;
@@ -120,7 +119,7 @@ export type Deregistered = Alive | { readonly outcome: 'entries' | 'left' | 'der
 
 export interface PoolContext extends PoolInput {
   readonly held: readonly Held[];
-  /** Index in `held` of the type whose entries are requeued now. */
+  /** Index in `held` of the first type whose entries are not requeued yet. */
   readonly at: number;
   readonly moved: Readonly<Record<string, number>>;
   /** Job whose entry must not be requeued. */

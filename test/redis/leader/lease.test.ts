@@ -319,7 +319,7 @@ test('no act of a pass changes anything once another host has taken over', async
     async () => acts.refire(await inputOf('running')),
     async () => acts.reset(await inputOf('behind')),
     async () => acts.untrack(await inputOf('lost')),
-    () => pools.requeue(suspect, 'X'),
+    () => pools.requeue(suspect, ['X']),
     () => pools.deregister(suspect, ['X']),
     () => quarantine.add(suspect, 'X', 'a'),
     () => pools.recount(['X'], { fence: old }),

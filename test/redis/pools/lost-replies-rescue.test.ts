@@ -173,7 +173,7 @@ describe('fault 138: a step for a dead pool that had no reply', () => {
     const reaper = opened.create({ redis: `redis://127.0.0.1:${proxy.port}`, rescue: { batchSize: 5 } });
     await reaper.rescue({ grace: 0 });
     await hold(second(-60), ...many);
-    const isCut = proxy.cutAtReply('*5\r\n$5\r\nmoved\r\n:5\r\n:30\r\n');
+    const isCut = proxy.cutAtReply('*4\r\n$5\r\nmoved\r\n*1\r\n*2\r\n:5\r\n:30\r\n');
     expect(await reaper.rescue({ grace: 0 })).toMatchObject({ entries: 60, pools: { rescued: 1 } });
     expect(isCut()).toBe(true);
     expect(await redis.llen(keys.queue('X'))).toBe(60);

@@ -68,9 +68,9 @@ const rescue = async (command: Command, who: string) => {
   });
   const suspect = { pool: 'p', heartbeat: String(oldBeat), types: ['X'], evidence: '', disruptions: 0, at: 0 };
   for (;;) {
-    const requeued = await pools.requeue(suspect, 'X');
+    const requeued = await pools.requeue(suspect, ['X']);
     if (requeued.outcome !== 'moved') return;
-    if (requeued.left === 0) break;
+    if (requeued.counts[0]?.left === 0) break;
   }
   await pools.deregister(suspect, ['X']);
   await rebuild(client);

@@ -2,13 +2,15 @@
 import { describe, expect, test } from 'vitest';
 import { SimulatedClock } from 'xstate';
 import type { Reaper, ReaperOptions } from '../../../src/index.ts';
+import { createPools } from '../../../src/io/pools/rescue.ts';
 import { readListName, typeProvenBy } from '../../../src/io/redis/keyNames.ts';
+import { keysOf } from '../../../src/io/redis/keys.ts';
 import { countTimers, createTestClock } from '../../support/clock.ts';
 import { redisFixture } from '../../support/fixture.ts';
 import { second } from '../../support/jobs.ts';
 import { entryOf, idsIn, seedPool } from '../../support/pools.ts';
 
-const { server, redis, opened } = await redisFixture();
+const { server, redis, opened, scripts } = await redisFixture();
 
 const create = (options: Partial<ReaperOptions> = {}): Reaper => opened.create({ redis: server.url, ...options });
 const holds = (type: string, ...ids: string[]) => new Map([[type, ids]]);
@@ -180,6 +182,34 @@ test('fault 103: a pool that comes up during the grace makes the list of another
   clock.increment(15_000);
   expect(await ended).toMatchObject({ entries: 0, pools: { abandoned: 1 } });
   expect((await idsIn(redis, list('A', 'b:c'))).sort()).toEqual(['a', 'live']);
+});
+
+test('a type that is named like a key of another one is requeued in a step of its own', async () => {
+  await seedPool(redis, 'p', { heartbeat: old() });
+  await redis.sadd('t:known_jobs', 'X', 'X:lock');
+  await redis.rpush(list('X', 'p'), entryOf('a'));
+  await redis.rpush(list('X:lock', 'p'), entryOf('b'));
+  const pools = createPools({
+    connection: { redis, description: '', epoch: () => 1, close: async () => undefined },
+    keys: keysOf('t'),
+    scripts,
+    jobTypes: [],
+    heartbeatAge: 10_000,
+    batch: 10,
+    recovery: { maxRecoveries: 3, windowS: 86_400 },
+    clock: createTestClock(),
+  });
+  const heartbeat = (await redis.hget('t:worker_pools:p', 'heartbeat_at')) ?? '';
+  const types = ['X', 'X:lock'];
+  const suspect = { pool: 'p', heartbeat, types, evidence: '', disruptions: 0, at: 0 };
+  // The lock of X would be there before its name is needed for a queue.
+  expect(await pools.requeue(suspect, types)).toMatchObject({ counts: [{ moved: 1, left: 0 }] });
+  expect(await redis.hkeys('t:reaper:recoveries')).toEqual(['a']);
+  expect(await pools.requeue(suspect, types.slice(1))).toMatchObject({
+    outcome: 'refused',
+    reason: expect.stringContaining('t:jobs:X:lock: holds a string'),
+  });
+  expect(await redis.llen(list('X:lock', 'p'))).toBe(1);
 });
 
 test('fault 103: status counts an entry once, for the pool that has it', async () => {

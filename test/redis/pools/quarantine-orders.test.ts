@@ -92,11 +92,11 @@ const rescue = async (command: Command, who: string) => {
   const { quarantine, pools } = quarantineOf(turnTaking(redis, command, who));
   const suspect = { pool: 'p', heartbeat: String(oldBeat), types: ['X'], evidence: '', disruptions: 0, at: 0 };
   for (;;) {
-    const requeued = await pools.requeue(suspect, 'X');
+    const requeued = await pools.requeue(suspect, ['X']);
     if (requeued.outcome !== 'moved') return;
     if (requeued.poison !== undefined) {
       if ((await quarantine.add(suspect, 'X', requeued.poison)).outcome === 'alive') return;
-    } else if (requeued.left === 0) break;
+    } else if (requeued.counts[0]?.left === 0) break;
   }
   await pools.deregister(suspect, ['X']);
 };

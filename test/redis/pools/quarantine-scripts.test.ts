@@ -149,18 +149,18 @@ test('requeue moves at most a batch, even past an entry that is larger than a st
     [
       keys.pools,
       keys.heartbeat('p'),
-      keys.inProgress('X', 'p'),
-      keys.queue('X'),
-      keys.lock('X'),
-      keys.lockInfo('X'),
       keys.recoveries,
       keys.recovered,
       keys.quarantine,
       keys.dead,
+      keys.inProgress('X', 'p'),
+      keys.queue('X'),
+      keys.lock('X'),
+      keys.lockInfo('X'),
     ],
-    ['p', 10_000, (await redis.hget(keys.heartbeat('p'), 'heartbeat_at')) ?? '', 20, 3, 86_400, ''],
+    ['p', 10_000, (await redis.hget(keys.heartbeat('p'), 'heartbeat_at')) ?? '', 20, 3, 86_400, '', 'X'],
   );
-  expect(reply).toMatchObject({ moved: 20, left: 5 });
+  expect(reply).toMatchObject({ counts: [{ moved: 20, left: 5 }] });
   expect(await redis.lrange(keys.inProgress('X', 'p'), 0, -1)).toEqual(entries.slice(0, 5));
   expect((await redis.lrange(keys.queue('X'), 0, -1)).map(sha1)).toEqual(entries.slice(5).map(sha1));
 });

@@ -153,14 +153,16 @@ describe('one death counts once', () => {
       [
         keys.pools,
         keys.heartbeat(pool),
+        keys.recoveries,
+        keys.recovered,
+        keys.quarantine,
+        keys.dead,
         keys.inProgress('X', pool),
         keys.queue('X'),
         keys.lock('X'),
         keys.lockInfo('X'),
-        keys.recoveries,
-        keys.recovered,
       ],
-      [pool, 10_000, heartbeat, 10, 3, 86_400],
+      [pool, 10_000, heartbeat, 10, 3, 86_400, '', 'X'],
     );
   const countOf = async (id: string) => JSON.parse((await redis.hget(keys.recoveries, id)) ?? '[]').length;
 
@@ -183,7 +185,7 @@ describe('one death counts once', () => {
     if (heartbeat !== '') await redis.hset(keys.heartbeat('p'), 'heartbeat_at', heartbeat);
     await redis.hset(keys.recoveries, 'bad', JSON.stringify([[second(-age), 'p', heartbeat]]));
     await redis.rpush(keys.inProgress('X', 'p'), entryOf('bad'));
-    expect(await requeue('p', heartbeat)).toMatchObject({ outcome: 'moved', moved: 1, left: 0 });
+    expect(await requeue('p', heartbeat)).toMatchObject({ outcome: 'moved', counts: [{ moved: 1, left: 0 }] });
     expect(await countOf('bad')).toBe(count);
   });
 });

@@ -58,15 +58,14 @@ const died = (...times: readonly (readonly [at: number, pool: string, beat: stri
 const often = (times = 3, at = enqueuedAt - 3_540) =>
   died(...Array.from({ length: times }, (_, i) => [at + i, `old${i}`, stale] as const));
 
+const sharedKeys = [pools, heartbeat, recoveries, recovered, quarantine, dead];
+const requeueKeys = [...sharedKeys, held, queue, lock, lockInfo];
 /** Gives `alive`, or how many were moved, how many are left, and the poison job and the fault where there are any. */
 const requeue = async (seen = stale, { batch = 1_000, most = 3, window = 86_400 } = {}) => {
-  const reply = await run(
-    'requeue',
-    [pools, heartbeat, held, queue, lock, lockInfo, recoveries, recovered, quarantine, dead],
-    ['p', maxAge, seen, batch, most, window],
-  );
+  const reply = await run('requeue', requeueKeys, ['p', maxAge, seen, batch, most, window, '', 'X']);
   if (reply.outcome === 'alive') return reply.outcome;
-  const { moved, left, poison, uncounted } = reply;
+  const { counts, poison, uncounted } = reply;
+  const { moved, left } = counts[0] ?? {};
   return uncounted !== '' ? [moved, left, poison, uncounted] : poison !== '' ? [moved, left, poison] : [moved, left];
 };
 const deregister = (seen = stale) =>
@@ -159,10 +158,110 @@ describe('a requeue', () => {
   test('that moves nothing writes nothing', async () => {
     await pool(stale);
     const change = { key: 'answer', token: 'x' };
-    const keys = [pools, heartbeat, held, queue, lock, lockInfo, recoveries, recovered, quarantine, dead];
-    await scripts.run('requeue', keys, ['p', maxAge, stale, 10, 3, 86_400], undefined, change);
+    await scripts.run('requeue', requeueKeys, ['p', maxAge, stale, 10, 3, 86_400, '', 'X'], undefined, change);
     expect(await redis.exists('answer', queue)).toBe(0);
     expect(await redis.get(lock)).toBe('1');
+  });
+
+  describe('of several types', () => {
+    const ofType = (type: string, id: string) => `{"name":"${type}","id":"${id}","t":${enqueuedAt},"args":{}}`;
+    const keysOf = (type: string) => ['p:inprogress', '', 'lock', 'lock_info'].map((end) => keyOf(type, end));
+    const keyOf = (type: string, end: string) => `t:jobs:${type}${end && ':'}${end}`;
+    const types = ['X', 'Y', 'Z'];
+    const move = (batch = 1_000) =>
+      run('requeue', [...sharedKeys, ...types.flatMap(keysOf)], ['p', maxAge, stale, batch, 3, 86_400, '', ...types]);
+    /** Two entries of X, one of Y, two of Z; each lock counts an entry of another pool, too. */
+    const poolOfThree = async () => {
+      await redis.sadd(pools, 'p');
+      await redis.hset(heartbeat, { heartbeat_at: stale });
+      for (const [type, ids] of Object.entries({ X: ['b', 'a'], Y: ['c'], Z: ['e', 'd'] })) {
+        await redis.rpush(keyOf(type, 'p:inprogress'), ...ids.map((id) => ofType(type, id)));
+        await redis.set(keyOf(type, 'lock'), ids.length + 1);
+        await redis.hset(keyOf(type, 'lock_info'), { p: ids.length, q: 1 });
+      }
+    };
+    /** Of each type: how many entries are in the queue, the lock, and what the pool holds by lock_info. */
+    const stateOf = () =>
+      Promise.all(
+        types.map(async (type) => [
+          await redis.llen(keyOf(type, '')),
+          await redis.get(keyOf(type, 'lock')),
+          await redis.hget(keyOf(type, 'lock_info'), 'p'),
+        ]),
+      );
+
+    test('moves the entries of each to its queue, and its counters follow', async () => {
+      await poolOfThree();
+      expect(await move()).toMatchObject({
+        counts: [
+          { moved: 2, left: 0 },
+          { moved: 1, left: 0 },
+          { moved: 2, left: 0 },
+        ],
+      });
+      expect(await stateOf()).toEqual([
+        [2, '1', '0'],
+        [1, '1', '0'],
+        [2, '1', '0'],
+      ]);
+      expect((await redis.hkeys(recoveries)).sort()).toEqual(['a', 'b', 'c', 'd', 'e']);
+      expect((await redis.lrange(recovered, 0, -1)).map((line) => line.split('\n').slice(1))).toEqual([
+        ['a', 'b', 'c', 'd', 'e'],
+      ]);
+    });
+
+    test.each([
+      [1, [[1, 1]]],
+      [2, [[2, 0]]],
+      [
+        4,
+        [
+          [2, 0],
+          [1, 0],
+          [1, 1],
+        ],
+      ],
+    ])('moves %i entries in all, and begins no type after that', async (batch, counts) => {
+      await poolOfThree();
+      expect(await move(batch)).toMatchObject({ counts: counts.map(([moved, left]) => ({ moved, left })) });
+      expect((await stateOf()).map(([queued]) => queued)).toEqual([0, 1, 2].map((i) => counts[i]?.[0] ?? 0));
+    });
+
+    test('stops at a poison job of one of them', async () => {
+      await poolOfThree();
+      await redis.hset(recoveries, 'c', often(3));
+      expect(await move()).toMatchObject({
+        counts: [
+          { moved: 2, left: 0 },
+          { moved: 0, left: 1 },
+        ],
+        poison: 'c',
+      });
+      expect(await stateOf()).toEqual([
+        [2, '1', '0'],
+        [0, '2', '1'],
+        [0, '3', '2'],
+      ]);
+    });
+
+    test('passes over those whose lists are empty', async () => {
+      await poolOfThree();
+      await redis.del(keyOf('X', 'p:inprogress'), keyOf('Y', 'p:inprogress'));
+      expect(await move()).toMatchObject({ counts: [{ moved: 0, left: 0 }, { moved: 0, left: 0 }, { moved: 2 }] });
+    });
+
+    test('changes nothing where a key of one of them has another type, and names it', async () => {
+      await poolOfThree();
+      await redis.set(keyOf('Z', ''), 'x');
+      await expect(move()).rejects.toThrow(`WRONGTYPE ${keyOf('Z', '')} holds a string, where a list is needed`);
+      expect(await redis.exists(keyOf('X', ''), keyOf('Y', ''))).toBe(0);
+    });
+  });
+
+  test('records the recoveries of the largest batch', async () => {
+    await pool(stale, ...Array.from({ length: 5_000 }, (_, i) => entry(`j${i}`)));
+    expect(await requeue(stale, { batch: 5_000 })).toEqual([5_000, 0]);
+    expect(await redis.hlen(recoveries)).toBe(5_000);
   });
 
   test('records each recovery with its death, for as long as they count', async () => {

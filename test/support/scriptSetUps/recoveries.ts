@@ -248,11 +248,31 @@ export const recoverySetUps = {
     {
       title: 'two entries',
       state: { ...pool(oldBeat, entry('other'), entry('j')), ...oldRecoveries },
-      keys: [pools, heartbeat, held, queue, lock, lockInfo, recoveries, recovered, quarantine, dead],
-      args: ['p', 10_000, oldBeat, 100, 3, 86_400],
+      keys: [pools, heartbeat, recoveries, recovered, quarantine, dead, held, queue, lock, lockInfo],
+      args: ['p', 10_000, oldBeat, 100, 3, 86_400, '', 'X'],
       goesOn: {
         [lock]: isCounter,
         [lockInfo]: isCounter,
+        ...uncounted,
+      },
+      once: true,
+    },
+    {
+      title: 'entries of two types',
+      state: {
+        ...pool(oldBeat, entry('other')),
+        't:jobs:Y:p:inprogress': list('{"name":"Y","id":"k","t":1}'),
+        ...oldRecoveries,
+      },
+      keys: [
+        ...[pools, heartbeat, recoveries, recovered, quarantine, dead, held, queue, lock, lockInfo],
+        ...['t:jobs:Y:p:inprogress', 't:jobs:Y', 't:jobs:Y:lock', 't:jobs:Y:lock_info'],
+      ],
+      args: ['p', 10_000, oldBeat, 100, 3, 86_400, '', 'X', 'Y'],
+      goesOn: {
+        ...Object.fromEntries(
+          [lock, lockInfo, 't:jobs:Y:lock', 't:jobs:Y:lock_info'].map((counter) => [counter, isCounter]),
+        ),
         ...uncounted,
       },
       once: true,

@@ -111,8 +111,15 @@ export const poolReplies = {
   release_quarantined: leaving,
   requeue: outcomes({
     alive: nothing,
-    /** `poison`: the job whose entry is next. `uncounted`: why the recoveries could not be recorded. Both are empty for none. */
-    moved: (moved: number, left: number, poison: string, uncounted: string) => ({ moved, left, poison, uncounted }),
+    /**
+     * `counts`: of each type that was begun. `poison`: the job whose entry is next. `uncounted`: why the recoveries could not be
+     * recorded. Both are empty for none.
+     */
+    moved: (counts: readonly (readonly [moved: number, left: number])[], poison: string, uncounted: string) => ({
+      counts: counts.map(([moved, left]) => ({ moved, left })),
+      poison,
+      uncounted,
+    }),
   }),
   requeue_orphan: outcomes({
     requeued: nothing,
