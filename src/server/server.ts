@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import { type AddressInfo, isIPv6 } from 'node:net';
 import { ReaperError } from '../errors.ts';
+import { keepPlaceFree } from './places.ts';
 
 /** What a route answers. */
 export interface Answer {
@@ -33,7 +34,7 @@ const checkEvery = 1_000;
 
 /**
  * Opens a small HTTP server for probes and metrics. It knows only GET and HEAD and the given paths, reads no body, and has few
- * connections.
+ * connections. Idle ones make room for others.
  *
  * @param onError called with the error of a route, and of the server after it has begun to listen.
  * @throws Error if it cannot listen on its address.
@@ -63,6 +64,7 @@ export const openServer = async ({
     },
   );
   server.maxConnections = maxSockets;
+  keepPlaceFree(server);
   server.timeout = silence;
   await listen(server, host, port);
   server.on('error', onError);

@@ -1,11 +1,14 @@
 /** What comes out of Redis reaches a terminal with every control character shown, and colours only where they are wanted. */
 import { once } from 'node:events';
+import { mkdtemp } from 'node:fs/promises';
 import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { visible, visibleJson } from '../../src/visible.ts';
 import { callCli, runCli } from '../support/cli.ts';
-import { seedJob } from '../support/jobs.ts';
+import { second, seedJob } from '../support/jobs.ts';
 import { builtOf } from '../support/programs.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';
 import { spawnOnTerminal } from '../support/terminal.ts';
@@ -98,6 +101,41 @@ describe('fault 125: control characters', () => {
       const text = withoutOurs(await onTerminal(args));
       expect(text).not.toMatch(obeyed);
       expect(text).toContain(shown.slice(0, 10));
+      expect(text.split('\n')).not.toContainEqual(expect.stringMatching(/^forged/));
+    }
+  });
+
+  test('of acts on record are shown by audit, undo, apply and quarantine', async () => {
+    const { client } = server;
+    await seedJob(client, `${evil}3`, { name: evil, age: 100_000 });
+    // Only jobs with a plain id are quarantined.
+    const deaths = [3, 2, 1].map((n) => [second(-n), `${evil}${n}`, '']);
+    await client.hset('t:reaper:recoveries', 'poison', JSON.stringify(deaths));
+    await client.del(`t:jobs:${evil}:lock_info`);
+    await client.lpush(`t:jobs:${evil}:pool ${evil}:inprogress`, JSON.stringify({ name: evil, id: 'poison', t: 1 }));
+    const file = join(await mkdtemp(join(tmpdir(), 'reaper-')), 'plan.ndjson');
+    const outputs: string[] = [];
+    const run = async (...args: string[]) => {
+      const { stdout, stderr } = await runCli([...args, ...common()]);
+      outputs.push(stdout, stderr);
+      return stdout + stderr;
+    };
+    await run('sweep', '--plan', '--out', file, '--verbose');
+    await client.hset(`t:job_stats:${evil}3`, 'status', evil);
+    expect(await run('apply', file)).toContain(shown);
+    await client.hset(`t:job_stats:${evil}3`, 'status', 'Running');
+    await run('rescue', '--grace', '0', '--verbose');
+    await run('sweep', '--verbose');
+    expect(await run('quarantine')).toContain(shown);
+    expect(await run('audit')).toContain(shown);
+    const entries = (await client.xrange('t:reaper:audit', '-', '+')).map(([id]) => id);
+    expect(await run('undo', ...entries, '--plan')).toContain(shown);
+    expect(await run('undo', ...entries)).toContain(shown);
+    await run('quarantine', 'release', '--type', evil.replaceAll('\u0000', ''));
+    for (const args of [['audit'], ['quarantine'], ['apply', file]])
+      outputs.push(withoutOurs((await onTerminal([...args, ...common()])).replace(progress, '')));
+    for (const text of outputs) {
+      expect(text).not.toMatch(obeyed);
       expect(text.split('\n')).not.toContainEqual(expect.stringMatching(/^forged/));
     }
   });

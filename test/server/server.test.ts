@@ -1,11 +1,11 @@
 /** The HTTP server of probes and metrics: what it answers, where it listens, and its bounds. */
 import { once } from 'node:events';
-import { connect } from 'node:net';
-import { afterEach, expect, test } from 'vitest';
+import { connect, type Socket } from 'node:net';
+import { afterEach, expect, test, vi } from 'vitest';
 import { readOptions } from '../../src/options.ts';
 import type { Health } from '../../src/reaper/health.ts';
 import { routesOf, type Sources } from '../../src/server/probes.ts';
-import { type OpenServer, openServer, type Routes } from '../../src/server/server.ts';
+import { type Answer, type OpenServer, openServer, type Routes } from '../../src/server/server.ts';
 
 const opened: OpenServer[] = [];
 afterEach(async () => {
@@ -72,38 +72,99 @@ test('a port that is in use is an error that says so', async () => {
   });
 });
 
+/** Connects, and sends this. */
+const send = (url: URL, text: string) => {
+  const socket = connect(Number(url.port), url.hostname);
+  sent.push(socket.on('error', () => undefined));
+  socket.write(text);
+  return socket;
+};
+const sent: Socket[] = [];
+afterEach(() => {
+  for (const socket of sent.splice(0)) socket.destroy();
+});
+const get = (path: string) => `GET ${path} HTTP/1.1\r\nhost: h\r\n\r\n`;
+/** Sends a request, reads its answer, and keeps the connection. */
+const keepOpen = async (url: URL) => {
+  const socket = send(url, get('/livez'));
+  await once(socket, 'data');
+  return socket;
+};
+/** A route that answers only when the test says so. `asked` are the requests that wait. */
+const openHeld = async () => {
+  const asked: ((answer: Answer) => void)[] = [];
+  const held = () => new Promise<Answer>((resolve) => asked.push(resolve));
+  return { url: new URL(await open({ ...fine, '/metrics': held })), asked };
+};
+const answerOf = { status: 200, text: 'a 1\n' } as const;
+
 test('it has 64 connections at most, and answers again when one of them is closed', async () => {
-  const url = new URL(await open(fine));
-  const sockets = await Promise.all(
-    Array.from({ length: 64 }, async () => {
-      const socket = connect(Number(url.port), url.hostname);
-      await once(socket, 'connect');
-      // An answer shows that the server has accepted it.
-      socket.write('GET /livez HTTP/1.1\r\nhost: h\r\n\r\n');
-      await once(socket, 'data');
-      return socket;
-    }),
-  );
-  const refused = connect(Number(url.port), url.hostname);
-  refused.on('error', () => undefined);
-  await once(refused, 'close');
-  const [first] = sockets;
+  const { url, asked } = await openHeld();
+  const [first] = Array.from({ length: 64 }, () => send(url, get('/metrics')));
+  await vi.waitUntil(() => asked.length === 64);
+  await once(send(url, get('/livez')), 'close');
   first?.end();
-  await once(first as NonNullable<typeof first>, 'close');
+  await once(first as Socket, 'close');
   expect(await read(`${url.href}livez`)).toMatchObject({ status: 200 });
-  for (const socket of sockets) socket.destroy();
 });
 
-test('a request that does not end is answered with 408', async () => {
+test('idle connections keep no one out: the one that has been idle for the longest makes room', async () => {
   const url = new URL(await open(fine));
-  const socket = connect(Number(url.port), url.hostname);
-  socket.write('GET /livez HTTP/1.1\r\nhost:');
-  let answer = '';
-  socket.on('data', (chunk) => {
-    answer += chunk;
+  const scraper = await keepOpen(url);
+  const idle: Socket[] = [];
+  const closed: Socket[] = [];
+  for (let i = 0; i < 62; i++) idle.push(await keepOpen(url));
+  for (const socket of [scraper, ...idle]) socket.once('close', () => closed.push(socket));
+  scraper.write(get('/livez'));
+  await once(scraper, 'data');
+  expect(closed).toEqual([]);
+  for (let i = 1; i <= 3; i++) {
+    await keepOpen(url);
+    await vi.waitUntil(() => closed.length === i);
+  }
+  expect(closed).toEqual(idle.slice(0, 3));
+});
+
+test('a connection whose request is being answered makes no room, also if another one of its requests is answered', async () => {
+  const { url, asked } = await openHeld();
+  const busy = send(url, `${get('/livez')}${get('/metrics')}`);
+  await vi.waitUntil(() => asked.length === 1);
+  let text = '';
+  busy.on('data', (data) => {
+    text += data;
   });
-  await once(socket, 'close');
-  expect(answer).toMatch(/^HTTP\/1.1 408 /);
+  for (let i = 0; i < 70; i++) await keepOpen(url);
+  asked[0]?.(answerOf);
+  await vi.waitUntil(() => text.endsWith('a 1\n'));
+  expect(text).toMatch(/^HTTP\/1\.1 200 .*alive\n/s);
+});
+
+test('connections that took all places while they were busy make room when they are answered', async () => {
+  const { url, asked } = await openHeld();
+  const sockets = Array.from({ length: 64 }, () => send(url, get('/metrics')).resume());
+  await vi.waitUntil(() => asked.length === 64);
+  for (const answer of asked) answer(answerOf);
+  await vi.waitUntil(() => sockets.some(({ closed }) => closed));
+  expect(await read(`${url.href}livez`)).toMatchObject({ status: 200 });
+});
+
+test('a request that does not end is answered with 408, and one whose body does not end loses its connection', async () => {
+  const url = new URL(await open(fine));
+  const heard = async (text: string) => {
+    const socket = send(url, text);
+    let answer = '';
+    socket.on('data', (chunk) => {
+      answer += chunk;
+    });
+    await once(socket, 'close');
+    return answer;
+  };
+  const [head, body] = await Promise.all([
+    heard('GET /livez HTTP/1.1\r\nhost:'),
+    heard('GET /livez HTTP/1.1\r\nhost: h\r\ncontent-length: 9\r\n\r\n'),
+  ]);
+  expect(head).toMatch(/^HTTP\/1.1 408 /);
+  expect(body).toMatch(/^HTTP\/1.1 200 /);
 });
 
 const health: Health = {

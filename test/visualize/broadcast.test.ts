@@ -99,7 +99,7 @@ test('the first page gets a snapshot at once, the second one with the next delta
   expect([first.types(), second.types()]).toEqual([[], []]);
 });
 
-test('nothing runs without a page, and a page that opens after all others have closed gets every part', () => {
+test('nothing runs without a page, and a page that opens after all others have closed gets every part, and each row once', () => {
   leave(join());
   expect(due).toBeUndefined();
   parts = { sweep: 1, hooks: 1 };
@@ -107,9 +107,11 @@ test('nothing runs without a page, and a page that opens after all others have c
   tick();
   leave(first);
   expect(due).toBeUndefined();
+  rows.push({ number: 1 });
   // The same parts as in the delta to the closed page.
   const again = join();
-  expect(again.messages.splice(0)).toEqual([expect.objectContaining({ type: 'snapshot', sweep: 1, hooks: 1 })]);
+  const acts = [{ number: 1 }];
+  expect(again.messages.splice(0)).toEqual([expect.objectContaining({ type: 'snapshot', sweep: 1, hooks: 1, acts })]);
   tick();
   expect(again.messages.splice(0)).toEqual([{ type: 'delta', now: 0, sweep: 1, hooks: 1 }]);
 });
