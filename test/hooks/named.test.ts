@@ -128,7 +128,6 @@ describe('fault 124: hooks retry sends what the filter names, and nothing else',
       await reaper.hooks.quiet();
       expect(idsAt(hookEndpoint)).toEqual([id]);
     },
-    30_000,
   );
 
   test('an empty or missing value is refused and changes nothing', async () => {
