@@ -95,7 +95,8 @@ test('of a type with many entries no other is requeued together with it, and of 
   const many = Array.from({ length: 18 }, (_, i) => ({ type: `T${i}`, entries: i < 2 ? 101 : 1 }));
   const sixteen: Requeued = { outcome: 'moved', counts: Array.from({ length: 16 }, () => ({ moved: 1, left: 0 })) };
   const { types } = await run(many, [moved(100, 1), moved(1), moved(101), sixteen]);
-  expect(types.map((some) => some.split(' ').length)).toEqual([1, 1, 1, 16]);
+  expect(types.slice(0, -1)).toEqual(['T0', 'T0', 'T1']);
+  expect(types.at(-1)?.split(' ')).toHaveLength(16);
   const { types: all } = await run(
     many.map(({ type }) => ({ type, entries: 1 })),
     [
