@@ -94,16 +94,19 @@ test('it has 64 connections at most, and answers again when one of them is close
   for (const socket of sockets) socket.destroy();
 });
 
-test('a request that does not end is answered with 408', async () => {
+test.each([
+  ['headers do not end', 'host:'],
+  ['body does not come', 'host: h\r\ncontent-length: 5\r\n\r\n'],
+])('a request whose %s is ended with 408', async (_, rest) => {
   const url = new URL(await open(fine));
   const socket = connect(Number(url.port), url.hostname);
-  socket.write('GET /livez HTTP/1.1\r\nhost:');
+  socket.write(`GET /livez HTTP/1.1\r\n${rest}`);
   let answer = '';
   socket.on('data', (chunk) => {
     answer += chunk;
   });
   await once(socket, 'close');
-  expect(answer).toMatch(/^HTTP\/1.1 408 /);
+  expect(answer).toContain('HTTP/1.1 408 ');
 });
 
 const health: Health = {
