@@ -47,6 +47,11 @@ const counts = [
 ];
 const never = [Number.NaN, Number.POSITIVE_INFINITY, -1, 0.5, 2 ** 53, '5', '1e3', '', null, [5], 10n];
 
+test('probes and metrics are shown to this host only, unless an address is given', () => {
+  const { http } = readOptions({ redis: 'redis://h', namespace: 't', http: { port: 0 } });
+  expect(http).toMatchObject({ host: '127.0.0.1' });
+});
+
 describe('fault 121', () => {
   test.each([...timers, ...spans, ...counts])('%s is a whole number in range, or is refused by name', (path) => {
     for (const value of never) {

@@ -145,17 +145,20 @@ describe('sweep', () => {
       ['a', 'pending'],
       ['b', 'sending'],
       ['later', 'parked'],
-    ] as const) {
-      const record = `${kind} Success:${await redis.hget(`t:job_stats:${id}`, 'revision')} ${unheard} 1 1 1 503`;
-      await redis.hset('t:reaper:hooks', id, record);
-      if (kind !== 'parked') await redis.zadd(`t:reaper:hooks:due:${unheard}`, Date.now() + 3_600_000, id);
-    }
-    const { code, text } = await said((reaper) => applySweep(reaper, { acts }, {}));
+    ] as const)
+      await redis.hset(
+        't:reaper:hooks',
+        id,
+        `${kind} Success:${await redis.hget(`t:job_stats:${id}`, 'revision')} ${unheard} 1 1 1 503`,
+      );
+    // The hook that another host sends is awaited for four times as long.
+    const options = { hooks: { timeout: 50 } };
+    const { code, text } = await said((reaper) => applySweep(reaper, { acts }, {}), options);
     expect(code).toBe(0);
     expect(text).toMatch(/^nothing to do for 2: their hooks are pending already$/m);
     expect(text).toMatch(/^nothing to do for 1: their hooks are parked → reaper hooks$/m);
     expect(text).toMatch(/^4 planned: 1 done, 0 moved, 0 failed, in [\d,]+ ms$/m);
-    const { text: json } = await said((reaper) => applySweep(reaper, { acts }, { json: true }));
+    const { text: json } = await said((reaper) => applySweep(reaper, { acts }, { json: true }), options);
     expect(linesOf(json).at(-1)).toMatchObject({ planned: 4, done: 0, moved: 0, failed: 0, nothingToDo: 4 });
   });
 

@@ -291,12 +291,18 @@ test('continues to drain when a claim is empty because it came too early', async
 });
 
 test('does not end while hooks are in flight, even if the circuit has opened', async () => {
-  const it = start(4);
-  await it.claims(2);
-  await it.send('due');
-  await it.claims(0, { breaker: 'open', wait: 5_000 });
-  expect(it.value()).toBe('delivering');
-  expect(it.context()).toMatchObject({ inFlight: 2 });
+  // With two, the second hook becomes due during the claim: it has to wait all the same.
+  for (const events of [['due'], ['due', 'due']] as const) {
+    const it = start(4);
+    await it.claims(2);
+    await it.send(...events);
+    await it.claims(0, { breaker: 'open', wait: 5_000 });
+    expect(it.context()).toMatchObject({ inFlight: 2 });
+    await it.tick(4_999);
+    expect(it.value()).toBe('delivering');
+    await it.tick(1);
+    expect(it.value()).toBe('claiming');
+  }
 });
 
 test('returns the wait of its last claim when it ends', async () => {
@@ -348,6 +354,18 @@ test('repeats a failed claim after a pause that doubles, and ends with the error
   }
   await it.fails();
   expect(it.output()).toMatchObject({ endpoint, outcome: 'abandoned', error: 'Redis is down' });
+});
+
+test('claims nothing more if it is stopped while it waits to repeat a failed claim', async () => {
+  const it = start(4);
+  await it.claims(1, { wait: 0 });
+  await it.tick(0);
+  await it.fails();
+  await it.send('stop');
+  await it.tick(60_000);
+  expect([it.value(), it.asked.length]).toEqual(['finishing', 2]);
+  await it.send('ended');
+  expect(it.output()).toMatchObject({ outcome: 'idle' });
 });
 
 test('starts counting failures again after any successful claim, and reports no error', async () => {

@@ -60,6 +60,15 @@ test('a lost lease ends the mandate, and another term has another one', async ()
   expect(it.mandate()).toEqual({ fence: fenceOf(4) });
 });
 
+test('a renewal of the same term leaves the wait for the next pass as it is', async () => {
+  const it = await start();
+  await it.answer('acquireLease', ours(1));
+  for (let i = 0; i < 3; i++) await it.renew(ours(1));
+  expect(it.value().rescue).toBe('waiting');
+  await it.tick(1_000);
+  expect(it.of('rescue.started')).toHaveLength(1);
+});
+
 test('a request that fails changes nothing, and is repeated: the acts check the fence', async () => {
   const it = await start();
   await it.fail('acquireLease');

@@ -64,6 +64,12 @@ test('the changes of all steps are in the result, with what becomes of the locks
   ]);
 });
 
+test('a type of which nothing was requeued is not among the changes', () => {
+  const outcomes = [{ ...rescued('p1'), moved: { A: 0, B: 2 } }];
+  const { output } = run(share(1), { type: 'pools.ended', outcomes, count: 1 }, looked);
+  expect(output?.result.changes).toEqual([{ act: 'requeue', pool: 'p1', type: 'B', entries: 2 }]);
+});
+
 test('a failed or suspended step is in the result', () => {
   expect(run({ type: 'failed', error: new Error('Redis is down') }, looked).output?.result.error).toBe('Redis is down');
   expect(

@@ -233,6 +233,15 @@ const crash = (it: Tree, child: ChildName) => {
   return it.sendTo([child], events[child]);
 };
 
+test('a crash does not answer the caller of a sweep that has ended', async () => {
+  const it = startTree();
+  await it.send(sweepNow(1));
+  await finishSweep(it);
+  expect(endsOf(it.emitted)).toEqual([1]);
+  await crash(it, 'sweep');
+  expect(endsOf(it.emitted)).toEqual([1]);
+});
+
 test('a child is restarted five times within a minute; then it is down, and the supervisor is degraded', async () => {
   const it = startTree();
   for (let i = 0; i < 5; i++) await crash(it, 'sweep');

@@ -87,13 +87,11 @@ for (const { list, edits } of lists) {
   for (const { file, before, after, wrong } of survivors) say(`  ${file}: ${wrong}\n    - ${before}\n    + ${after}`);
 }
 await runner.close();
-if (invalid > 0) {
-  say(`${invalid} edits are INVALID: amend the lists`);
-  process.exitCode = 1;
-}
+if (invalid > 0) say(`${invalid} edits are INVALID: amend the lists`);
+let isEnough = invalid === 0;
 for (const [room, { killed, all }] of rooms) {
   say(`${room}: ${scoreOf(killed, all)}`);
-  if (100 * killed < minScoreOf(room) * all) process.exitCode = 1;
+  isEnough &&= 100 * killed >= minScoreOf(room) * all;
 }
-// With an edit, a test may leave a process or a timer that never ends.
-process.exit();
+// With an edit, a test may leave a process or a timer that never ends. Vitest has set an exit code of its own, because tests failed.
+process.exit(isEnough ? 0 : 1);

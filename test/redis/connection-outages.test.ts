@@ -160,6 +160,17 @@ describe('fault 109: a peer that is silent', () => {
     expect(faults).toEqual([expect.stringContaining('Socket timeout')]);
   });
 
+  test('a connection that falls silent while it is closed is no outage', async () => {
+    const proxy = await startProxy(server.port);
+    onTestFinished(() => proxy.stop());
+    const faults: string[] = [];
+    const connection = connect({ port: proxy.port, socketTimeout: 100 }, ({ message }) => void faults.push(message));
+    await connection.redis.ping();
+    proxy.silence();
+    await connection.close(60_000);
+    expect(faults).toEqual([]);
+  });
+
   test('by default it is replaced before the command fails, and an idle connection never is', async () => {
     const connection = connect({ port: server.port }, () => undefined);
     onTestFinished(() => connection.close(0));

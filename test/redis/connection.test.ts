@@ -424,6 +424,42 @@ test('the handshake waits for a Redis with too many clients', async () => {
   expect(await reply).toBe('value');
 });
 
+test('a command fails after a few attempts to connect, which are made when the caller says', async () => {
+  const attempts: number[] = [];
+  const { redis: mine } = open({
+    ...{ port: 1, commandTimeout: 3_600_000 },
+    retryStrategy(times) {
+      attempts.push(times);
+      return 1;
+    },
+  });
+  await expect(mine.get('x')).rejects.toThrow('ECONNREFUSED');
+  expect(attempts.slice(0, 3)).toEqual([1, 2, 3]);
+});
+
+test('fault 101: while Redis is a replica, a new connection is made every 5 s at most', async () => {
+  const fake = await startFakeRedis((name) =>
+    name === 'INFO'
+      ? infoOf({})
+      : name === 'SET'
+        ? "-READONLY You can't write against a read only replica.\r\n"
+        : bulk('v'),
+  );
+  onTestFinished(() => fake.stop());
+  const time = vi.spyOn(performance, 'now').mockReturnValue(1_000_000);
+  onTestFinished(() => time.mockRestore());
+  const { redis: mine } = open({ port: fake.port, ...quick });
+  /** How many connections there were after a write that was refused. */
+  const connectionsAfterWrite = async () => {
+    await expect(mine.set('x', 1)).rejects.toThrow('READONLY');
+    await mine.get('x');
+    return fake.commands.filter((name) => name === 'INFO').length;
+  };
+  expect([await connectionsAfterWrite(), await connectionsAfterWrite()]).toEqual([2, 2]);
+  time.mockReturnValue(1_005_000);
+  expect(await connectionsAfterWrite()).toBe(3);
+});
+
 test('commands fail if they wait when the connection is closed, and later ones too', async () => {
   const { redis: mine, connection, faults } = open({ port: 1, retryStrategy: () => 60_000 });
   const waiting = mine.get('x').catch((error: Error) => error.message);

@@ -137,6 +137,35 @@ test('labels are bounded: 200 types and 100 endpoints at most, the rest is other
   expect(sum).toBe(250);
 });
 
+test('of more than 200 types, the queues of 200 are read', async () => {
+  const series = await seriesOf(create({ jobTypes: Array.from({ length: 250 }, (_, i) => `T${i}`) }));
+  expect(namesOf(series, 'queue_depth')).toHaveLength(200);
+  expect(series.get('queue_types_unread')).toBe(50);
+});
+
+test('hooks of endpoints that come after the first 100 are added up, and parked hooks are not pending', async () => {
+  const seed = async (from: number, to: number) => {
+    for (let i = from; i < to; i++) {
+      await server.client.sadd('t:reaper:hooks:origins', `http://e${i}.example`);
+      await server.client.hset('t:reaper:hooks', `h${i}`, `pending Success:1 http://e${i}.example 1 1 1 500`);
+      await server.client.zadd(`t:reaper:hooks:due:http://e${i}.example`, 1, `h${i}`);
+    }
+  };
+  const clock = createTestClock();
+  const reaper = create({ clock });
+  await seed(0, 100);
+  expect(namesOf(await seriesOf(reaper), 'hooks_pending')).toHaveLength(100);
+  await server.client.flushall();
+  await seed(100, 105);
+  await server.client.hset('t:reaper:hooks', 'parked', 'parked Running:1 http://e100.example 1 1 1 404');
+  await server.client.zadd('t:reaper:hooks:parked', 1, 'parked');
+  clock.advance(5_000);
+  const series = await seriesOf(reaper);
+  expect(namesOf(series, 'hooks_pending')).toEqual(['hooks_pending{endpoint="other"}']);
+  expect(series.get('hooks_pending{endpoint="other"}')).toBe(5);
+  expect(series.get('hooks_parked')).toBe(1);
+});
+
 test('no label holds a password, an id or a parameter', async () => {
   await server.client.hset('t:job_stats:job-id', {
     ...{ id: 'job-id', name: 'X', kind: 'Generic', status: 'Success', update_time: second(-600), revision: 1 },
@@ -169,7 +198,9 @@ test('scrapes within 5 s share one reading, and no reading scans', async () => {
 
 test('a scrape waits for a Redis that does not answer for 2 s of the clock, then answers with what was read before', async () => {
   const clock = createTestClock();
-  const reaper = create({ clock });
+  // Its commands wait for the answer without end.
+  const patient = { commandTimeout: Number.POSITIVE_INFINITY, socketTimeout: Number.POSITIVE_INFINITY };
+  const reaper = create({ clock, redis: { port: server.port, ...patient } });
   await server.client.hset('t:job_track:inprogress', 'a', 2);
   expect((await seriesOf(reaper)).get('tracked_jobs')).toBe(1);
   clock.advance(10_000);

@@ -155,6 +155,16 @@ test('a reaper that was started sends all hooks that are due, whatever is swept'
   expect(await attempted).toBe('other');
 });
 
+test('once a reaper has swept all jobs, it sends all hooks that are due, whatever is swept', async () => {
+  const reaper = create();
+  await reaper.sweep();
+  await seedWithHook(redis, 'other', 'pending', { dueIn: -1_000, to: unheard });
+  const attempted: string[] = [];
+  reaper.on('hook', ({ id }) => void attempted.push(id));
+  await reaper.sweep({ ids: ['none'] });
+  expect(attempted).toEqual(['other']);
+});
+
 test('fault 124: half of a surrogate pair names nothing, in any filter, and not what has U+FFFD there', async () => {
   await seedJob(redis, 'x\ufffd', { age: 100_000 });
   const reaper = create();

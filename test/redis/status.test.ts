@@ -117,6 +117,14 @@ test('counters that move while status reads them are no drift', async () => {
   expect(linesOf(status)).toEqual([]);
 });
 
+test('entries of dead pools do not run, whatever the counters say', async () => {
+  await seedLive(['r1']);
+  await seedPool(redis, 'dead', { heartbeat: second(-600), holds: new Map([['X', ['d1', 'd2']]]) });
+  await redis.set(keys.lock('X'), 9);
+  const { queues } = await statusOf();
+  expect(queues[0]).toMatchObject({ type: 'X', inProgress: 3, running: 1, lock: 9, drift: 6 });
+});
+
 test('queues, pools and ages are shown', async () => {
   await seedLive(['r1', 'r2']);
   await redis.lpush(

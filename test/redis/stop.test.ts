@@ -5,6 +5,7 @@ import { connect } from 'node:net';
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { createReaper, type Reaper, type ReaperOptions, StoppedError } from '../../src/index.ts';
+import { createTimeLimit } from '../../src/reaper/stopping.ts';
 import { createTestClock } from '../support/clock.ts';
 import { type HookEndpoint, startHookEndpoint } from '../support/hookEndpoint.ts';
 import { openPage } from '../support/inspector.ts';
@@ -139,6 +140,14 @@ describe('fault 141: stop() resolves within its timeout', () => {
     expect(await failure).toEqual(isStopped);
     expect(reaper.stop()).toBe(first);
   });
+});
+
+test('fault 141: a later stop() with more time does not lengthen what is left', () => {
+  const limit = createTimeLimit(createTestClock());
+  limit.setTo(1_000);
+  limit.setTo(60_000);
+  expect(limit.left()).toBeLessThanOrEqual(1_000);
+  limit.end();
 });
 
 test('fault 141: calls after stop() are refused at once, even if Redis does not answer', async () => {

@@ -34,6 +34,16 @@ test('the number of tracked jobs that arrives after the next sweep has begun is 
   expect((await shown(url)).sweep).toMatchObject({ phase: 'ended', total: 2 });
 });
 
+test('a host that has lost the lease does not show when it would sweep', async () => {
+  const { reaper, url } = await start({}, { lease: { renewInterval: 20, duration: 60_000 } });
+  const client = await page(url);
+  reaper.start();
+  await client.until(({ sweep }) => sweep.dueAt !== undefined && sweep.leader === 'this one');
+  await redis().hset('t:reaper:lease', { holder: 'another', host: 'other:1' });
+  const { sweep, rescue } = await client.until(({ sweep }) => sweep.leader === 'other:1');
+  expect([sweep.dueAt, rescue.dueAt]).toEqual([undefined, undefined]);
+});
+
 test('entries that a plan would requeue do not count as requeued', async () => {
   await seedPool(redis(), 'p', { heartbeat: second(-600), holds: new Map([['X', ['a']]]) });
   const { reaper, url } = await start();

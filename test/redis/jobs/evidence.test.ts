@@ -139,6 +139,13 @@ test('a job that may be in a place that cannot be read is not failed', async () 
   expect(await sweep()).toEqual({ a: 'keep inconclusive unreadable', b: 'keep in-queue scheduled' });
 });
 
+test('a job is not failed if what a worker runs cannot be read', async () => {
+  await livePool('p');
+  await silent('a');
+  await redis.set('t:worker:p-w', 'no hash');
+  expect(await sweep()).toEqual({ a: 'keep inconclusive unreadable' });
+});
+
 test('a search runs only if a job looks hung, and reads each place once for all of them', async () => {
   const calls = async () => {
     const stats = await redis.info('commandstats');

@@ -146,12 +146,15 @@ test('the limits are those of the sweep: of all types, and of one', async () => 
   expect(await screenedIds({ hungAfter: '10m', clockTolerance: '60s' })).not.toContain('X');
 });
 
-test('jobs with ids of any characters are passed over, in pages, each once', async () => {
-  const ids = ['é', 'a\uFFFD', '\u{1F600}', 'nul\0', 'a:b', ...Array.from({ length: 700 }, (_, i) => `job-${i}`)];
-  for (const id of ids) await put(id, { name: `T${id.length}` });
-  await put('odd', { ack: '' });
-  expect((await screenedIds({ sweep: { pageSize: 100 } })).toSorted()).toEqual(ids.toSorted());
-});
+test.each([100, 1_000])(
+  'jobs with ids of any characters are passed over, in pages of %i, each once',
+  async (pageSize) => {
+    const ids = ['é', 'a\uFFFD', '\u{1F600}', 'nul\0', 'a:b', ...Array.from({ length: 700 }, (_, i) => `job-${i}`)];
+    for (const id of ids) await put(id, { name: `T${id.length}` });
+    await put('odd', { ack: '' });
+    expect((await screenedIds({ sweep: { pageSize } })).toSorted()).toEqual(ids.toSorted());
+  },
+);
 
 test('where values are large, the jobs that are passed over are counted once', async () => {
   for (let i = 0; i < 20; i++) {

@@ -374,6 +374,16 @@ test.each<[string, string[], () => Promise<unknown>]>([
   expect(await redis.exists('t:jobs:X', 't:dead')).toBe(0);
 });
 
+test('a pool that has lived since its plan, and died again, is left', async () => {
+  await seedPool(redis, 'p', { heartbeat: second(-100), jobNames: 'X', holds: new Map([['X', ['a']]]) });
+  const acts = await plan();
+  await redis.hset('t:worker_pools:p', 'heartbeat_at', second(-50));
+  const { pools } = await rescue({ acts });
+  const error = 'not as planned: it has written a heartbeat since';
+  expect(pools).toMatchObject([{ pool: 'p', outcome: 'abandoned', error }]);
+  expect(await idsIn(redis, 't:jobs:X:p:inprogress')).toEqual(['a']);
+});
+
 test('a dead pool whose counts were rebuilt since is rescued as planned', async () => {
   await seedPool(redis, 'p', { heartbeat: second(-100) });
   await redis.hset('t:jobs:X:lock_info', { p: 3 });

@@ -47,6 +47,13 @@ test('drift reports by how much lock and fields were wrong, for any contents', a
   expect(await server.client.get('t:jobs:X:lock')).toBe('2');
 });
 
+test('all lists of a type count, even those of pools that nothing else names', async () => {
+  await beat();
+  for (const pool of ['p', 'q', 'r']) await server.client.rpush(`t:jobs:X:${pool}:inprogress`, 'entry');
+  const { drift } = await opened.create({ redis: server.url }).rescue({ grace: 0, plan: true });
+  expect(drift).toMatchObject([{ type: 'X', lock: '3', fields: 3, size: { lock: -3, lockInfo: 3 } }]);
+});
+
 test('every scheduled pass rebuilds the counters, even if no pool is dead', async () => {
   const clock = new SimulatedClock();
   const reaper = opened.create({ redis: server.url, clock, role: 'always' });

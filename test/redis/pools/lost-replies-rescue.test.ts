@@ -1,10 +1,12 @@
 import { afterAll, describe, expect, test, vi } from 'vitest';
 import { SimulatedClock } from 'xstate';
 import type { Reaper, ReaperOptions } from '../../../src/index.ts';
+import { createRunAnswered } from '../../../src/io/redis/answered.ts';
+import { createScripts } from '../../../src/io/redis/scripts.ts';
 import { runCli } from '../../support/cli.ts';
 import { countTimers, createTestClock } from '../../support/clock.ts';
 import { redisFixture } from '../../support/fixture.ts';
-import { loseReplies, second, seedJob } from '../../support/jobs.ts';
+import { intercept, loseReplies, second, seedJob } from '../../support/jobs.ts';
 import { startProxy } from '../../support/proxy.ts';
 
 const { server, redis, keys, opened } = await redisFixture();
@@ -166,6 +168,21 @@ describe('fault 138: a step for a dead pool that had no reply', () => {
     const [sha, ...args] = late as [string, ...string[]];
     expect(await redis.evalsha(sha, ...(args as [string, ...string[]]))).toEqual(['canceled']);
     expect(await redis.llen(held)).toBe(1);
+  });
+
+  test('that was not done fails with its error, and is canceled', async () => {
+    let sent = 0;
+    const client = opened.hold(
+      intercept(redis, 'evalsha', () => {
+        if (++sent === 1) throw new Error('Connection is closed.');
+      }),
+    );
+    const onLostReply = vi.fn();
+    const run = createRunAnswered({ keys, scripts: createScripts(client), clock: createTestClock(), onLostReply });
+    const step = run('quarantine_orphan', [held], [], undefined);
+    await expect(step).rejects.toThrow('Connection is closed.');
+    expect(onLostReply).not.toHaveBeenCalled();
+    expect(sent).toBeGreaterThan(1);
   });
 
   test('on a connection that is cut after Redis has run it, every entry is counted once', async () => {

@@ -88,6 +88,7 @@ test.each([
   ['registered, and nothing else', {}, []],
   ['unregistered, its type in known_jobs', { isRegistered: false, isCounted: false }, ['IMAGE_SCAN']],
   ['unregistered, named by lock_info', { isRegistered: false }, []],
+  ['unregistered, named by lock_info, and another type fits too', { isRegistered: false }, ['IMAGE_SCAN:web-1']],
   ['unregistered, with its heartbeat', { isRegistered: false, isCounted: false, heartbeat: old() }, []],
 ])('fault 103: entries of a dead pool whose id has a colon go to the right queue: %s', async (_, pool, knownJobs) => {
   await seedPool(redis, 'web-1:4711', { ...pool, holds: holds('IMAGE_SCAN', 'a', 'b') });

@@ -80,6 +80,16 @@ describe('the quarantine', () => {
     expect(await quarantineOf().add(suspect, 'X', 'a')).toEqual({ outcome: 'quarantined' });
   });
 
+  test('a pool that beats again is alive, and keeps its entry', async () => {
+    await seedJob(redis, 'a');
+    await redis.hset(keys.recoveries, 'a', deathsOf(3));
+    await seedPool(redis, 'p', { heartbeat: second(), holds: new Map([['X', ['a']]]) });
+    const suspect = { ...dead, heartbeat: String(second(-600)) };
+    expect(await quarantineOf().add(suspect, 'X', 'a')).toMatchObject({ outcome: 'alive' });
+    expect(await idsIn(redis, keys.inProgress('X', 'p'))).toEqual(['a']);
+    expect(await redis.exists(keys.quarantine, keys.dead)).toBe(0);
+  });
+
   test('a thousand jobs are all listed', async () => {
     const ids = Array.from({ length: 1_000 }, (_, i) => `j${i}`);
     await redis.hset(keys.quarantine, ...ids.flatMap((id) => [id, recordOf(id)]));
