@@ -326,6 +326,13 @@ describe('hooks', () => {
     );
   });
 
+  test('that are being sent are listed as pending', async () => {
+    await seedWithHook(redis, 'a', 'sending');
+    const { text } = await said((reaper) => listHooks(reaper, {}));
+    expect(text).toContain('pending');
+    expect(text).not.toContain('sending');
+  });
+
   test('--json prints one object per line, without the record of Redis', async () => {
     await seedHooks(400, 503);
     const { text } = await said((reaper) => listHooks(reaper, { json: true }));
