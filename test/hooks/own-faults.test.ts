@@ -29,6 +29,7 @@ const { connect } = net;
 beforeEach(() => {
   hookEndpoint.answer = undefined;
 });
+afterEach(() => void vi.restoreAllMocks());
 afterEach(() => {
   [dns.lookup, net.connect] = [lookup, connect];
   syncBuiltinESMExports();
@@ -138,6 +139,7 @@ const httpClientWith = (
 
 test('fault 127: a resolver that does not answer in time is a fault of this host; an endpoint that does not answer is not', async () => {
   const { port } = new URL(hookEndpoint.url);
+  vi.spyOn(performance, 'now').mockReturnValue(0);
   const pending: (() => void)[] = [];
   const httpClient = httpClientWith((_name, _options, callback) => {
     pending.push(() => callback(errorOf('ENOTFOUND', 'getaddrinfo'), []));
@@ -169,7 +171,6 @@ test('fault 127: a time-out that this process noticed late, because it was held 
     code: 'STALLED',
     reason: expect.stringMatching(/did not run/),
   });
-  clock.mockRestore();
   await httpClient.close();
 });
 

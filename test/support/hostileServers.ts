@@ -77,12 +77,6 @@ export const answer =
   (socket) =>
     void socket.write([`HTTP/1.1 ${status} Said`, 'content-length: 2', ...lines, '', 'ok'].join('\r\n'));
 
-/** Waits `ms`, then behaves as given. */
-export const later =
-  (ms: number, behave: Behaviour): Behaviour =>
-  (socket, request) =>
-    void setTimeout(() => behave(socket, request), ms);
-
 /** Sends `text` every few ms until the connection is closed. */
 const drip = (socket: Socket, text: string) => {
   const timer = setInterval(() => socket.write(text), 5);

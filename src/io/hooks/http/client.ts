@@ -61,7 +61,7 @@ export const createHttpClient = (
       body,
       headers: authorizationOf(url),
     };
-    const answer = await exchange(dispatcher, request, endsAt - performance.now());
+    const answer = await exchange(dispatcher, request, endsAt - performance.now(), settings.timeout);
     const { status } = answer;
     if (status !== 307 && status !== 308) return replyTo(answer, clock.now());
     const reject = (reason: string): HttpReply => ({ kind: 'rejected', code: 'redirect', reason });
@@ -158,7 +158,7 @@ const failureOf = (
   return retryable('broken', `the connection or the answer broke (${code})`);
 };
 
-/** Why a time-out is a failure of this host; undefined if the endpoint may have caused it. */
+/** The failure of this host that caused a time-out; undefined if the endpoint may have caused it. */
 const causeHere = (error: NoAnswerError, code: string, isLookingUp: boolean): HostError | undefined => {
   if (error.wasStalled) return stalled;
   return isLookingUp && isLateFor(error, code) ? slowResolver : undefined;

@@ -19,13 +19,13 @@ export class NoAnswerError extends Error {
   }
 }
 
-/** How late a time-out may be before this process counts as stalled, in ms: half of the time, within bounds. */
-const maxLagOf = (timeLeft: number): number => Math.min(2_000, Math.max(500, timeLeft / 2));
-
 /** How many bytes of a body are read, so that the connection can be reused. */
 const maxBody = 4_096;
 /** How long a body is read, in ms. Otherwise an endpoint with endless bodies would occupy every connection. */
 const bodyTime = 1_000;
+
+/** How late a time-out may be before this process counts as stalled: half of the time limit, between these. In ms. */
+const [leastLag, mostLag] = [500, 2_000];
 
 /**
  * Sends one request and waits for the header of the answer. The body has no influence: a 200 with a broken or endless body
@@ -33,16 +33,19 @@ const bodyTime = 1_000;
  *
  * Uses a dispatch handler and one timer, because `request` with a stream and abort signals took 1.5 times as long (measured).
  *
- * @param timeLeft time-out of the whole exchange, in ms
+ * @param timeLeft time-out of the whole exchange, in ms; 0 or less: nothing is sent
+ * @param limit the time limit that `timeLeft` is the rest of, in ms
  * @throws NoAnswerError
  */
 export const exchange = (
   dispatcher: Dispatcher,
   request: Dispatcher.DispatchOptions,
   timeLeft: number,
+  limit = timeLeft,
 ): Promise<Answer> =>
   new Promise((resolve, reject) => {
-    const began = performance.now();
+    const endsAt = performance.now() + timeLeft;
+    const maxLag = Math.min(mostLag, Math.max(leastLag, limit / 2));
     let controller: Dispatcher.DispatchController | undefined;
     let answer: Answer | undefined;
     let bodyBytes = 0;
@@ -59,21 +62,19 @@ export const exchange = (
       end(reason, true, wasStalled);
       controller?.abort(reason);
     };
-    const lag = () => performance.now() - began - timeLeft;
-    // After a stall this runs before an answer that has been there for long is read. That takes one turn of the event loop; after the
-    // second one it has been read. A request that was not sent yet must not be sent meanwhile.
+    const isStalled = () => performance.now() - endsAt > maxLag;
     const expire = () => {
-      const wasStalled = lag() > maxLagOf(timeLeft);
-      if (controller === undefined) return cut(wasStalled);
+      const wasStalled = isStalled();
+      // After a stall this comes before an answer that arrived meanwhile. One turn of the event loop reads what has arrived.
+      // It may have begun already, so there are two.
       setImmediate(() => setImmediate(() => !isOver && answer === undefined && cut(wasStalled)));
     };
     let timer = setTimeout(expire, timeLeft);
 
     dispatcher.dispatch(request, {
       onRequestStart(ours) {
-        // The request waited for a connection until its time-out, and must not be sent any more. After a stall the connection may be
-        // there before the timer fires.
-        if (!isOver && lag() >= 0) cut(lag() > maxLagOf(timeLeft));
+        // It waited for a connection until its time-out, and must not be sent any more: its claim may have ended.
+        if (!isOver && performance.now() >= endsAt) cut(isStalled());
         if (isOver) ours.abort(new Error('too late'));
         else controller = ours;
       },
@@ -81,7 +82,7 @@ export const exchange = (
         if (status < 200) return;
         answer = { status, location: first(headers.location), retryAfter: first(headers['retry-after']) };
         clearTimeout(timer);
-        timer = setTimeout(cut, Math.min(bodyTime, began + timeLeft - performance.now()));
+        timer = setTimeout(cut, Math.min(bodyTime, endsAt - performance.now()));
       },
       onResponseData(_, chunk) {
         bodyBytes += chunk.length;

@@ -2,8 +2,8 @@ import { closeSync, openSync } from 'node:fs';
 import { devNull } from 'node:os';
 
 /**
- * A failure of this host that says nothing about the endpoint: it cannot open connections, cannot resolve names, or did not run. It
- * must not open the endpoint's circuit breaker, because all hosts share that.
+ * A failure of this host that says nothing about the endpoint: it cannot open connections, cannot resolve names, or was held up. It must not
+ * open the endpoint's circuit breaker, because all hosts share that.
  */
 export interface HostError {
   /** Such as `EMFILE`. */
@@ -72,10 +72,11 @@ export const hostErrorOf = (error: unknown): HostError | undefined => {
 /** The lookup of a name did not end in time. */
 export const slowResolver: HostError = { code: 'DNS-TIMEOUT', advice: noResolver };
 
-/** The time-out of an answer came late: an answer could not be read in time. */
+/** A time-out was noticed late, so an answer could not be read in time. */
 export const stalled: HostError = {
   code: 'STALLED',
-  advice: 'this process did not run while it waited for an answer: check the load of this host',
+  advice:
+    'this process did not run while it waited for an answer: check the load of this host, and code that blocks the event loop',
 };
 
 const oneOf = (error: NodeJS.ErrnoException): HostError | undefined => {

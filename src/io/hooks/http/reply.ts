@@ -10,7 +10,10 @@ export type HttpReply =
   | { readonly kind: 'unknown'; readonly status: 404 | 410; readonly reason: string }
   /** Another attempt may succeed. `retryAfter`: how long the endpoint asks to wait, in ms. */
   | { readonly kind: 'retryable'; readonly reason: string; readonly code: string; readonly retryAfter?: number }
-  /** This host could not send the request, which says nothing about the endpoint. `code` is a system error, `DNS-TIMEOUT` or `STALLED`. */
+  /**
+   * This host could not send the request or read the answer, which says nothing about the endpoint. `code` is a system error,
+   * `DNS-TIMEOUT` or `STALLED`.
+   */
   | { readonly kind: 'host-error'; readonly reason: string; readonly code: string }
   /** Another attempt would fail too. */
   | { readonly kind: 'rejected'; readonly reason: string; readonly code: string };
