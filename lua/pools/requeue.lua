@@ -73,6 +73,8 @@ end
 -- Moves up to `most` entries of a type. Returns how many, the poison job whose entry is next, and the jobs of the entries.
 local function moveEntries(held, queue, most)
   local moved, poison, jobs = 0, nil, {}
+  -- The entries of the type before say nothing of the size of these.
+  stride = math.min(stride, FIRST_STRIDE)
   repeat
     local asked = math.min(stride, most - moved)
     local entries = redis.call('LRANGE', held, -asked, -1)

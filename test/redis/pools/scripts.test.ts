@@ -250,6 +250,18 @@ describe('a requeue', () => {
       expect(await move()).toMatchObject({ counts: [{ moved: 0, left: 0 }, { moved: 0, left: 0 }, { moved: 2 }] });
     });
 
+    test('reads few of the next one at once, however small the entries before were', async () => {
+      await poolOfThree();
+      await redis.rpush(keyOf('X', 'p:inprogress'), ...Array.from({ length: 38 }, (_, i) => ofType('X', `x${i}`)));
+      await redis.rpush(keyOf('Y', 'p:inprogress'), ...Array.from({ length: 39 }, () => 'y'.repeat(600_000)));
+      expect(await move()).toMatchObject({
+        counts: [
+          { moved: 40, left: 0 },
+          { moved: 16, left: 24 },
+        ],
+      });
+    });
+
     test('changes nothing where a key of one of them has another type, and names it', async () => {
       await poolOfThree();
       await redis.set(keyOf('Z', ''), 'x');
