@@ -219,6 +219,12 @@ test('a plan that is not complete leaves no file', () => {
   expect(readdirSync(folder)).toEqual([]);
 });
 
+test('a plan whose file exists is refused before it is made', () => {
+  writeFileSync(file, 'mine');
+  expect(() => writePlan(file, header, false)).toThrow('exists already');
+  expect(readdirSync(folder)).toEqual(['plan.jsonl']);
+});
+
 test('a file that comes up while a plan is made is not replaced', () => {
   const writer = writePlan(file, header, false);
   writeFileSync(file, 'mine');

@@ -76,6 +76,15 @@ describe('access', () => {
     expect(headers['set-cookie']?.[0]).not.toContain(encodeURIComponent(token));
   });
 
+  test('a wrong token is refused beside a valid cookie too', async () => {
+    const { url } = await start();
+    const cookie = await cookieOf(url);
+    const wrong = new URL('?token=another', url).href;
+    expect([(await get(new URL('.', url).href, { cookie })).status, (await get(wrong, { cookie })).status]).toEqual([
+      200, 401,
+    ]);
+  });
+
   test('with the cookie everything is served, under a policy that forbids foreign content', async () => {
     const { url } = await start();
     const cookie = await cookieOf(url);
