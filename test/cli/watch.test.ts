@@ -1,6 +1,6 @@
 /** `status --watch`: the view on a terminal, its end, and where it is refused. A real Redis and a real terminal. */
 import { once } from 'node:events';
-import { expect, test, vi } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { watch } from '../../src/cli/watch.ts';
 import { runCli } from '../support/cli.ts';
 import { redisFixture } from '../support/fixture.ts';
@@ -87,4 +87,16 @@ test.each([
 ])('it is refused %s', async (_, args, message) => {
   const { code, stderr } = await runCli(['status', ...args, ...at()]);
   expect([code, stderr]).toEqual([2, expect.stringContaining(message)]);
+});
+
+test('an interval below 100 ms is refused on a terminal', async () => {
+  const command = [process.execPath, builtOf('src/cli/main.ts'), 'status', '--watch', '0', ...at()];
+  const child = spawnOnTerminal(command);
+  onTestFinished(() => void child.kill());
+  let text = '';
+  child.stdout.on('data', (data) => {
+    text += data;
+  });
+  await vi.waitUntil(() => /must be|namespace t/.test(text));
+  expect(text).toContain('--watch: must be at least 100ms');
 });
