@@ -92,7 +92,7 @@ test.each([
 test('an interval below 100 ms is refused on a terminal', async () => {
   const command = [process.execPath, builtOf('src/cli/main.ts'), 'status', '--watch', '0', ...at()];
   const child = spawnOnTerminal(command);
-  onTestFinished(() => void child.kill());
+  onTestFinished(() => void child.stdin.write('\u0003'));
   let text = '';
   child.stdout.on('data', (data) => {
     text += data;
