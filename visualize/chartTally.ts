@@ -37,7 +37,7 @@ export const createChartTally = (machine: AnyStateMachine): ChartTally => {
   /** `provide` copies a machine with all its transitions, in the same order. */
   const indexOfTransition = new WeakMap<AnyTransitionDefinition, number>();
   const learn = (copy: AnyStateMachine) => {
-    for (const [index, transition] of transitionsOf(copy).entries()) indexOfTransition.set(transition, index);
+    for (const [at, transition] of transitionsOf(copy).entries()) indexOfTransition.set(transition, at);
   };
   const entered = index.states.map(() => 0);
   const active = index.states.map(() => 0);

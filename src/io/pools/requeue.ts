@@ -37,15 +37,16 @@ export const createRequeue = ({
   const requeue: Requeue = async (suspect, types, most = batch) => {
     const { pool, heartbeat, fence, pass = '' } = suspect;
     const [first = ''] = types;
+    const asked = types.some(mayShareKeys) ? [first] : types;
     // A pool whose list has the same name may have started since the suspect was confirmed.
-    const { own, unreadable } = await readOwnTypes({ redis, keys, registry }, suspect, types);
+    const { own, unreadable } = await readOwnTypes({ redis, keys, registry }, suspect, asked);
     if (!own.includes(first)) {
       const reason =
         unreadable.find(({ type }) => type === first)?.unreadable ??
         `${keys.inProgress(first, pool)}: is read as another type's list`;
       return { outcome: 'refused', reason };
     }
-    const some = own.length === types.length && !types.some(mayShareKeys) ? types : [first];
+    const some = own.length === asked.length ? asked : [first];
     const { pools, recoveries, recovered, quarantine, dead, queue, lock, lockInfo } = keys;
     const keysOf = (type: string) => [keys.inProgress(type, pool), queue(type), lock(type), lockInfo(type)];
     try {
