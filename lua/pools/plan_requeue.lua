@@ -18,7 +18,8 @@
 -- ARGV[7]  the window (s)
 -- ARGV[8]  token of the pass
 -- Reply    { 'alive' }
---          { 'read', how many entries were read, { for each entry of a poison job: how many of them precede it, its id } }
+--          { 'read', how many entries were read, { for each entry of a poison job: how many of them precede it, its id },
+--            their marks (`includes/mark.lua`), the first entry of the list first }
 -- Also written by: as for requeue.
 --- @include prove
 --- @include alive
@@ -26,6 +27,7 @@
 --- @include entry
 --- @include recovery
 --- @include stride
+--- @include mark
 
 local pools, heartbeat, held, queue, recoveries, recovered, quarantine, dead = unpack(KEYS)
 local pool, maxAge, seen, offset, limit, maxRecoveries, window, pass = unpack(ARGV)
@@ -45,21 +47,26 @@ local isUncounted = refusalOf({ { recoveries, 'hash', 'HGET' }, { recovered, 'li
 local death = deathOf(pool, seen, window, pass)
 -- Reads them as requeue does: few large entries at once.
 local STEP, MOST = 1000000, 8000000
-local count, poison, size, stride = 0, {}, 0, FIRST_STRIDE
+local count, poison, marks, size, stride = 0, {}, '', 0, FIRST_STRIDE
 repeat
-  local read = offset + count
-  local entries = redis.call('LRANGE', held, -read - math.min(stride, limit - count), -read - 1)
+  local before = offset + count
+  local entries = redis.call('LRANGE', held, -before - math.min(stride, limit - count), -before - 1)
   stride = nextStride(stride, entries, STEP)
+  local read = {}
   for i = #entries, 1, -1 do
     local id = not isUncounted and countedJobOf(entries[i])
     local text = id and redis.call('HGET', recoveries, id)
+    local does = 'r'
     if text and isPoison(entries[i], text, death, maxRecoveries)
       and isPoison(entries[i], countedOf(text, quarantine, dead, id), death, maxRecoveries) then
       poison[#poison + 1] = count
       poison[#poison + 1] = id
+      does = 'q'
     end
+    read[i] = markOf(does, entries[i])
     count = count + 1
     size = size + #entries[i]
   end
+  marks = table.concat(read) .. marks
 until #entries == 0 or count >= tonumber(limit) or size > MOST
-return { 'read', count, poison }
+return { 'read', count, poison, marks }

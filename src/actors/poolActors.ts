@@ -2,7 +2,8 @@ import { fromPromise } from 'xstate';
 import type { Preflight } from '../io/pools/preflight.ts';
 import type { Quarantine } from '../io/pools/quarantine.ts';
 import type { Pools } from '../io/pools/rescue.ts';
-import { ensureAsPlanned, entriesLeft, PlanMovedError, poisonGone, poisonLeft } from '../machines/plannedPool.ts';
+import { marksOf } from '../machines/marks.ts';
+import { ensureAsPlanned, poisonGone } from '../machines/plannedPool.ts';
 import type { PlannedRescue } from '../machines/types/changes.ts';
 import type {
   Confirmation,
@@ -41,17 +42,15 @@ export const createPoolActors = (pools: Pools, quarantine: Quarantine, preflight
     requeue: fromPromise<Requeued, { suspect: Suspect; types: readonly string[]; done: PoolDone }>(
       ({ input: { suspect, types, done } }) =>
         undisrupted(suspect, () =>
-          isPlanned(suspect) ? planned.requeue(suspect, types[0] ?? '', done) : pools.requeue(suspect, types),
+          isPlanned(suspect) ? planned.requeue(suspect, types, done) : pools.requeue(suspect, types, done),
         ),
     ),
     quarantine: fromPromise<Quarantining, { suspect: Suspect; type: string; id: string; done: PoolDone }>(
       ({ input: { suspect, type, id, done } }) =>
         undisrupted(suspect, async () => {
-          const isIt = (one: { id: string; type: string }) => one.id === id && one.type === type;
-          if (isPlanned(suspect) && !poisonLeft(suspect.planned, done.quarantined).some(isIt))
-            throw new PlanMovedError(`${id} would be quarantined`);
           try {
-            return await quarantine.add(suspect, type, id);
+            const next = await pools.nextMarks(suspect, type, done, 1);
+            return await quarantine.add(suspect, type, id, next?.marks);
           } catch (error) {
             const reason = await pools.refusalBehind(error, suspect, type);
             if (reason === undefined) throw error;
@@ -80,14 +79,16 @@ const createPlannedSteps = (pools: Pools, quarantine: Quarantine) => {
   return {
     read,
     confirm,
-    /** Requeues no more entries than planned, of one type. */
-    async requeue(suspect: PlannedSuspect, type: string, done: PoolDone): Promise<Requeued> {
-      const left = entriesLeft(suspect.planned, type, done.moved);
-      if (left > 0) return pools.requeue(suspect, [type], left);
-      const reply = await confirm(suspect, done);
-      if (reply.outcome === 'alive') return reply;
-      const [poison] = reply.held.find((one) => one.type === type)?.poison ?? [];
-      return { outcome: 'moved', counts: [{ moved: 0, left: poison === undefined ? 0 : 1 }], poison };
+    /** Requeues entries of one type. If none is requeued, the next one stays, or is not as planned, and `confirm` says why. */
+    async requeue(suspect: PlannedSuspect, types: readonly string[], done: PoolDone): Promise<Requeued> {
+      const reply = await pools.requeue(suspect, types, done);
+      if (reply.outcome !== 'moved' || reply.poison !== undefined) return reply;
+      const [{ moved, left } = { moved: 0, left: 0 }] = reply.counts;
+      if (moved > 0 || left === 0) return reply;
+      const now = await confirm(suspect, done);
+      if (now.outcome === 'alive') return now;
+      const stays = marksOf(suspect.planned, types[0] ?? '', left - 1, left).startsWith('-');
+      return { ...reply, counts: [{ moved, left: stays ? 0 : left }] };
     },
   };
 };

@@ -1,3 +1,4 @@
+import { withStaying } from '../../machines/marks.ts';
 import type { Alive, Confirmation, Held, Suspect } from '../../machines/types/pool.ts';
 import type { Deps } from '../redis/deps.ts';
 import { type Expected, findWrongTyped, refusalBehind } from '../redis/wrongTypes.ts';
@@ -38,26 +39,36 @@ export const createRequeuePlan = ({
       [pool, heartbeatAge, heartbeat, from, batch, recovery.maxRecoveries, recovery.windowS, pass],
     );
 
-  /** Stops at an entry that cannot be quarantined, as the rescue does. */
+  /** Why a poison job cannot be quarantined; undefined if it can be. */
+  const whyNot = async (suspect: Suspect, type: string, keysOfJob: readonly Expected[], id: string) => {
+    if ((await findWrongTyped(redis, keysOfJob)).length === 0) return undefined;
+    const faults = await findWrongTyped(redis, keysOfSuspect(keys, suspect, type));
+    return faults.join('; ') || `${id} cannot be quarantined: a key of it has another type`;
+  };
+
+  /** Entries behind one that cannot be quarantined stay, as in the rescue. */
   const planType = async (suspect: Suspect, { type }: Held, keysFor: KeysFor): Promise<Held | Alive> => {
     const poison: string[] = [];
-    let from = 0;
+    let [read, marks] = [0, ''];
+    let unreadable: string | undefined;
+    let entries: number | undefined;
     for (;;) {
-      const reply = await planStep(suspect, type, from);
+      const reply = await planStep(suspect, type, read);
       if (reply.outcome === 'alive') return reply;
-      const { count: seen, poison: found } = reply;
-      for (let i = 0; i < found.length; i += 2) {
+      const { count, poison: found } = reply;
+      for (let i = 0; i < found.length && unreadable === undefined; i += 2) {
         const [before, id] = [found[i] as number, found[i + 1] as string];
-        if ((await findWrongTyped(redis, await keysFor(id))).length > 0) {
-          const faults = await findWrongTyped(redis, keysOfSuspect(keys, suspect, type));
-          const unreadable = faults.join('; ') || `${id} cannot be quarantined: a key of it has another type`;
-          return { type, entries: from + before - poison.length, poison, unreadable };
-        }
-        poison.push(id);
+        unreadable = await whyNot(suspect, type, await keysFor(id), id);
+        if (unreadable === undefined) poison.push(id);
+        else entries = read + before - poison.length;
       }
-      from += seen;
-      if (seen === 0) return { type, entries: from - poison.length, poison };
+      read += count;
+      marks = reply.marks + marks;
+      if (count === 0) break;
     }
+    if (entries === undefined || unreadable === undefined)
+      return { type, entries: read - poison.length, poison, marks };
+    return { type, entries, poison, marks: withStaying(marks, read - entries - poison.length), unreadable };
   };
 
   return async (suspect: Suspect, held: readonly Held[], keysFor: KeysFor): Promise<Confirmation> => {
