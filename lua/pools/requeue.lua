@@ -78,7 +78,7 @@ end
 -- Whether the entry at this index of its list is as planned.
 local function isPlanned(does, entry, index)
   local from = marksFrom and (index - marksFrom) * MARK
-  return not from or from >= 0 and string.sub(marks, from + 1, from + MARK) == markOf(does, entry)
+  return not from or string.sub(marks, from + 1, from + MARK) == markOf(does, entry)
 end
 
 -- Moves up to `most` entries of a type. Returns how many, the poison job whose entry is next, and the jobs of the entries.

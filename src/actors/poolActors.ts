@@ -42,7 +42,7 @@ export const createPoolActors = (pools: Pools, quarantine: Quarantine, preflight
     requeue: fromPromise<Requeued, { suspect: Suspect; types: readonly string[]; done: PoolDone }>(
       ({ input: { suspect, types, done } }) =>
         undisrupted(suspect, () =>
-          isPlanned(suspect) ? planned.requeue(suspect, types, done) : pools.requeue(suspect, types, done),
+          isPlanned(suspect) ? planned.requeue(suspect, types[0] ?? '', done) : pools.requeue(suspect, types),
         ),
     ),
     quarantine: fromPromise<Quarantining, { suspect: Suspect; type: string; id: string; done: PoolDone }>(
@@ -80,14 +80,14 @@ const createPlannedSteps = (pools: Pools, quarantine: Quarantine) => {
     read,
     confirm,
     /** Requeues entries of one type. If none is requeued, the next one stays, or is not as planned, and `confirm` says why. */
-    async requeue(suspect: PlannedSuspect, types: readonly string[], done: PoolDone): Promise<Requeued> {
-      const reply = await pools.requeue(suspect, types, done);
+    async requeue(suspect: PlannedSuspect, type: string, done: PoolDone): Promise<Requeued> {
+      const reply = await pools.requeue(suspect, [type], done);
       if (reply.outcome !== 'moved' || reply.poison !== undefined) return reply;
       const [{ moved, left } = { moved: 0, left: 0 }] = reply.counts;
       if (moved > 0 || left === 0) return reply;
       const now = await confirm(suspect, done);
       if (now.outcome === 'alive') return now;
-      const stays = marksOf(suspect.planned, types[0] ?? '', left - 1, left).startsWith('-');
+      const stays = marksOf(suspect.planned, type, left - 1, left).startsWith('-');
       return { ...reply, counts: [{ moved, left: stays ? 0 : left }] };
     },
   };

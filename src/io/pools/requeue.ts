@@ -13,9 +13,8 @@ export interface RecoveryLimit {
 }
 
 /**
- * Requeues a bounded number of a dead pool's entries of these types, one after the other. In a planned rescue: of the first one, and it
- * stops before an entry that is not as planned.
- * @param done what was done with the pool before.
+ * Requeues a bounded number of a dead pool's entries of these types, one after the other. A planned rescue gives one type, and what was done
+ * with the pool before: it stops before an entry that is not as planned.
  */
 export type Requeue = (suspect: Suspect, types: readonly string[], done?: PoolDone) => Promise<Requeued>;
 
@@ -42,9 +41,9 @@ export const createRequeue = ({
   onUncounted: (reason: string) => void;
 }): Requeue => {
   const requeue: Requeue = async (suspect, types, done = nothing) => {
-    const { pool, heartbeat, fence, pass = '', planned } = suspect;
+    const { pool, heartbeat, fence, pass = '' } = suspect;
     const [first = ''] = types;
-    const asked = planned !== undefined || types.some(mayShareKeys) ? [first] : types;
+    const asked = types.some(mayShareKeys) ? [first] : types;
     // A pool whose list has the same name may have started since the suspect was confirmed.
     const { own, unreadable } = await readOwnTypes({ redis, keys, registry }, suspect, asked);
     if (!own.includes(first)) {

@@ -13,10 +13,10 @@ const seed = (...ids: string[]) =>
 /** The entry of the same job with other bytes. */
 const otherEntryOf = (id: string) => entryOf(id).replace('"args":{}', '"args":{"n":1}');
 
-const rescue = async (given: RescueOptions, client = redis) => {
+const rescue = async (given: RescueOptions, client = redis, batchSize = 2) => {
   const reaper = opened.create({
     redis: client === redis ? server.url : opened.hold(client),
-    rescue: { orphanedAfter: 0, batchSize: 2 },
+    rescue: { orphanedAfter: 0, batchSize },
   });
   const pools: PoolOutcome[] = [];
   reaper.on('pool', (outcome) => void pools.push(outcome));
@@ -26,9 +26,13 @@ const rescue = async (given: RescueOptions, client = redis) => {
 };
 const plan = async (): Promise<readonly PlannedChange[]> => (await rescue({ plan: true })).acts;
 /** Calls `before` once, before the first call that `isIt` says. */
-const onceBefore = (isIt: (args: readonly unknown[]) => unknown, before: () => Promise<unknown>) => {
+const onceBefore = (
+  isIt: (args: readonly unknown[]) => unknown,
+  before: () => Promise<unknown>,
+  command: 'evalsha' | 'llen' = 'evalsha',
+) => {
   let isDone = false;
-  return intercept(redis, 'evalsha', async (args) => {
+  return intercept(redis, command, async (args) => {
     if (isDone || !(await isIt(args))) return;
     isDone = true;
     await before();
@@ -52,6 +56,14 @@ test('a plan names each entry of a dead pool, the newest first, and what is done
   expect(act?.marks).toEqual({ X: marks.join('') });
 });
 
+test('a plan names many entries in their order', async () => {
+  const ids = Array.from({ length: 120 }, (_, i) => `j${i}`);
+  await seed(...ids);
+  const [act] = (await rescue({ plan: true }, redis, 100)).acts as PlannedRescue[];
+  const entries = await redis.lrange(list, 0, -1);
+  expect(act?.marks).toEqual({ X: entries.map((entry) => markOf('r', entry)).join('') });
+});
+
 test.each<[string, (entries: string[]) => string[]]>([
   ['the oldest', ([c = '', b = '']) => [c, b, entryOf('new')]],
   ['the newest', ([, b = '', a = '']) => [entryOf('new'), b, a]],
@@ -70,6 +82,24 @@ test.each<[string, (entries: string[]) => string[]]>([
   expect(await redis.exists('t:jobs:X')).toBe(0);
 });
 
+test('a dead pool that holds entries of another type since its plan is left whole', async () => {
+  await seed('a');
+  const acts = await plan();
+  await redis.lpush('t:jobs:constructor:p:inprogress', entryOf('x', 'constructor'));
+  const { pools } = await rescue({ acts });
+  expect(pools).toMatchObject([movedError('it holds 1 entries of constructor, and 0 were planned')]);
+  expect(await idsIn(redis, list)).toEqual(['a']);
+});
+
+test('a dead pool of which an entry was to be quarantined and is gone is left whole', async () => {
+  await seed('a', 'b');
+  await redis.hset('t:reaper:recoveries', 'a', deaths);
+  const acts = await plan();
+  await redis.rpop(list);
+  expect((await rescue({ acts })).pools).toMatchObject([movedError('other jobs would be quarantined')]);
+  expect(await idsIn(redis, list)).toEqual(['b']);
+});
+
 test('entries that are exchanged while their pool is rescued are left, with what is behind them', async () => {
   await seed('a', 'b', 'c', 'd');
   const acts = await plan();
@@ -80,17 +110,21 @@ test('entries that are exchanged while their pool is rescued are left, with what
   expect(await idsIn(redis, 't:jobs:X')).toEqual(['a']);
 });
 
-test('an entry that comes back after it was requeued is not requeued twice', async () => {
-  await seed('a', 'b', 'c', 'd');
-  const acts = await plan();
-  const client = onceBefore(
-    async (args) => isRequeue(args) && (await redis.llen('t:jobs:X')) === 2,
-    () => redis.rpush(list, entryOf('b')),
-  );
-  const { pools } = await rescue({ acts }, client);
-  expect(pools).toMatchObject([{ ...movedError('it holds 3 entries of X, and 2 were planned'), moved: { X: 2 } }]);
-  expect(await idsIn(redis, list)).toEqual(['d', 'c', 'b']);
-});
+test.each(['evalsha', 'llen'] as const)(
+  'an entry that comes back after it was requeued is not requeued twice, before %s',
+  async (command) => {
+    await seed('a', 'b', 'c', 'd');
+    const acts = await plan();
+    const client = onceBefore(
+      async (args) => (command === 'llen' || isRequeue(args)) && (await redis.llen('t:jobs:X')) === 2,
+      () => redis.rpush(list, entryOf('b')),
+      command,
+    );
+    const { pools } = await rescue({ acts }, client);
+    expect(pools).toMatchObject([{ ...movedError('it holds 3 entries of X, and 2 were planned'), moved: { X: 2 } }]);
+    expect(await idsIn(redis, list)).toEqual(['d', 'c', 'b']);
+  },
+);
 
 test('of a poison job no other entry is quarantined than the planned one', async () => {
   await seed('a', 'b');
@@ -117,7 +151,7 @@ test.each<[string, string, () => Promise<unknown>]>([
 test('entries behind one that cannot be quarantined stay, and those before it and of other types are requeued', async () => {
   await seed('a', 'b', 'c');
   await seedPool(redis, 'p', { isRegistered: false, holds: new Map([['Y', ['y']]]) });
-  await redis.hset('t:reaper:recoveries', 'b', deaths);
+  await redis.hset('t:reaper:recoveries', { b: deaths, c: deaths });
   await redis.set('t:dead', 'no zset');
   const acts = await plan();
   const marks = [markOf('-', entryOf('c')), markOf('-', entryOf('b')), markOf('r', entryOf('a'))];

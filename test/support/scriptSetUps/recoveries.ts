@@ -109,6 +109,7 @@ const poisonKeys = [
   ...[lock, lockInfo, dead, recoveries, quarantine, stats, track, ...hookKeys],
   ...[beforeQuarantine, executions],
 ];
+const requeueKeys = [pools, heartbeat, recoveries, recovered, quarantine, dead, held, queue, lock, lockInfo];
 const poisonArgs = [3, 86_400, 'X', 'j', fingerprintOf(runs), origin, at, 100];
 
 export const recoverySetUps = {
@@ -258,7 +259,7 @@ export const recoverySetUps = {
     {
       title: 'two entries',
       state: { ...pool(oldBeat, entry('other'), entry('j')), ...oldRecoveries },
-      keys: [pools, heartbeat, recoveries, recovered, quarantine, dead, held, queue, lock, lockInfo],
+      keys: requeueKeys,
       args: ['p', 10_000, oldBeat, 100, 3, 86_400, '', 'X'],
       goesOn: {
         [lock]: isCounter,
@@ -270,7 +271,7 @@ export const recoverySetUps = {
     {
       title: 'two planned entries',
       state: { ...pool(oldBeat, entry('other'), entry('j')), ...oldRecoveries },
-      keys: [pools, heartbeat, recoveries, recovered, quarantine, dead, held, queue, lock, lockInfo],
+      keys: requeueKeys,
       args: [
         ...['p', 10_000, oldBeat, 100, 3, 86_400, '', 'X'],
         ...[markOf('r', entry('other')) + markOf('r', entry('j')), 0],
@@ -285,10 +286,7 @@ export const recoverySetUps = {
         't:jobs:Y:p:inprogress': list('{"name":"Y","id":"k","t":1}'),
         ...oldRecoveries,
       },
-      keys: [
-        ...[pools, heartbeat, recoveries, recovered, quarantine, dead, held, queue, lock, lockInfo],
-        ...['t:jobs:Y:p:inprogress', 't:jobs:Y', 't:jobs:Y:lock', 't:jobs:Y:lock_info'],
-      ],
+      keys: [...requeueKeys, 't:jobs:Y:p:inprogress', 't:jobs:Y', 't:jobs:Y:lock', 't:jobs:Y:lock_info'],
       args: ['p', 10_000, oldBeat, 100, 3, 86_400, '', 'X', 'Y'],
       goesOn: {
         ...Object.fromEntries(
