@@ -12,7 +12,7 @@
 -- ARGV[1]  pool id
 -- ARGV[2]  age in ms below which a heartbeat is alive
 -- ARGV[3]  heartbeat_at that made the pool a suspect; '' for none
--- ARGV[4]  how many entries were read before, from the end of the list
+-- ARGV[4]  how many entries were read before, from the beginning of the list: other reapers take entries from its end
 -- ARGV[5]  how many entries to read; fewer if they are large
 -- ARGV[6]  how often a job may be recovered within the window
 -- ARGV[7]  the window (s)
@@ -47,13 +47,12 @@ local isUncounted = refusalOf({ { recoveries, 'hash', 'HGET' }, { recovered, 'li
 local death = deathOf(pool, seen, window, pass)
 -- Reads them as requeue does: few large entries at once.
 local STEP, MOST = 1000000, 8000000
-local count, poison, marks, size, stride = 0, {}, '', 0, FIRST_STRIDE
+local count, poison, marks, size, stride = 0, {}, {}, 0, FIRST_STRIDE
 repeat
   local before = offset + count
-  local entries = redis.call('LRANGE', held, -before - math.min(stride, limit - count), -before - 1)
+  local entries = redis.call('LRANGE', held, before, before + math.min(stride, limit - count) - 1)
   stride = nextStride(stride, entries, STEP)
-  local read = {}
-  for i = #entries, 1, -1 do
+  for i = 1, #entries do
     local id = not isUncounted and countedJobOf(entries[i])
     local text = id and redis.call('HGET', recoveries, id)
     local does = 'r'
@@ -63,10 +62,9 @@ repeat
       poison[#poison + 1] = id
       does = 'q'
     end
-    read[i] = markOf(does, entries[i])
     count = count + 1
+    marks[count] = markOf(does, entries[i])
     size = size + #entries[i]
   end
-  marks = table.concat(read) .. marks
 until #entries == 0 or count >= tonumber(limit) or size > MOST
-return { 'read', count, poison, marks }
+return { 'read', count, poison, table.concat(marks) }

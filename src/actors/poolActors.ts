@@ -3,7 +3,7 @@ import type { Preflight } from '../io/pools/preflight.ts';
 import type { Quarantine } from '../io/pools/quarantine.ts';
 import type { Pools } from '../io/pools/rescue.ts';
 import { marksOf } from '../machines/marks.ts';
-import { ensureAsPlanned, poisonGone } from '../machines/plannedPool.ts';
+import { ensureAsPlanned, PlanMovedError, poisonGone } from '../machines/plannedPool.ts';
 import type { PlannedRescue } from '../machines/types/changes.ts';
 import type {
   Confirmation,
@@ -71,7 +71,7 @@ const createPlannedSteps = (pools: Pools, quarantine: Quarantine) => {
   const confirm = async (suspect: PlannedSuspect, done: PoolDone): Promise<Confirmation> => {
     const reply = await read(suspect);
     if (reply.outcome === 'alive') return reply;
-    const gone = poisonGone(suspect.planned, reply.held, done);
+    const gone = poisonGone(suspect.planned, reply.held, done) ?? [];
     const records = await Promise.all(gone.map((id) => quarantine.find(id)));
     ensureAsPlanned(suspect, reply.held, done, new Set(gone.filter((_, i) => records[i] !== undefined)));
     return reply;
@@ -88,7 +88,9 @@ const createPlannedSteps = (pools: Pools, quarantine: Quarantine) => {
       const now = await confirm(suspect, done);
       if (now.outcome === 'alive') return now;
       const stays = marksOf(suspect.planned, type, left - 1, left).startsWith('-');
-      return { ...reply, counts: [{ moved, left: stays ? 0 : left }] };
+      if (!stays)
+        throw new PlanMovedError(`the next entry of ${type} is judged otherwise: can recoveries be recorded?`);
+      return { ...reply, counts: [{ moved, left: 0 }] };
     },
   };
 };

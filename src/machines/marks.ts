@@ -29,6 +29,6 @@ export const countLeft = (planned: PlannedRescue, type: string, { moved, quarant
 export const countMarks = (marks: string, letter: 'r' | 'q' | '-'): number => marks.split(letter).length - 1;
 
 export const areMarks = (value: unknown): value is string =>
-  typeof value === 'string' && /^(?:[rq-][0-9a-f]{11})*$/.test(value);
+  typeof value === 'string' && value.replace(/[rq-][0-9a-f]{11}/g, '') === '';
 
 const letters = /[rq-]/g;

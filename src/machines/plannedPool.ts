@@ -32,24 +32,26 @@ export const ensureAsPlanned = (
     const [now, left] = [countEntries(marks), countLeft(planned, type, done)];
     if (now > left) throw new PlanMovedError(`it holds ${now} entries of ${type}, and ${left} were planned`);
     const asPlanned = marksOf(planned, type, 0, now);
-    if (withoutActs(marks) !== withoutActs(asPlanned)) throw new PlanMovedError(`it holds other entries of ${type}`);
-    if (marks !== asPlanned) throw new PlanMovedError('other jobs would be quarantined');
+    if (marks === asPlanned) continue;
+    const isSame = withoutActs(marks) === withoutActs(asPlanned);
+    throw new PlanMovedError(isSame ? 'other jobs would be quarantined' : `it holds other entries of ${type}`);
   }
-  if (!poisonGone(planned, held, done).every((id) => taken.has(id)))
+  if (!poisonGone(planned, held, done)?.every((id) => taken.has(id)))
     throw new PlanMovedError('other jobs would be quarantined');
 };
 
-/** The jobs of a plan that were to be quarantined, and whose entries are not found any more. */
+/** The jobs that were to be quarantined, and whose entries are not found any more; undefined if the entry of another one is found. */
 export const poisonGone = (
   { poison }: PlannedRescue,
   held: readonly Held[],
   { quarantined }: Pick<PoolDone, 'quarantined'>,
-): readonly string[] => {
+): readonly string[] | undefined => {
   const left = [...poison];
   const found = held.flatMap(({ type, poison: ids = [] }) => ids.map((id) => ({ type, id })));
   for (const { id, type } of [...quarantined, ...found]) {
     const at = left.findIndex((one) => one.id === id && one.type === type);
-    if (at >= 0) left.splice(at, 1);
+    if (at < 0) return undefined;
+    left.splice(at, 1);
   }
   return left.map(({ id }) => id);
 };

@@ -113,7 +113,7 @@ export interface Reaper extends EventSource {
    * counters of the entries that it requeues are kept in the same steps. Such a pass is not a complete one, as with `sweep`.
    *
    * `acts` are those of a plan: `acts` of its summary, or some of them. These and no others are done. Each dead pool gets what
-   * was planned for it, if it has written no heartbeat since and holds no other entries than planned, byte by byte (fewer are what an earlier
+   * was planned for it, if it has written no heartbeat since and holds no other entries than planned (fewer are what an earlier
    * pass has left); else it ends in `abandoned`, and `error` says what is not as planned. A pool that is alive, or gone, is left,
    * and no event names it. Entries of live pools and counters are in `applied` of the summary: what was done, and what was left
    * and why.

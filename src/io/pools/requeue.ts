@@ -70,6 +70,10 @@ export const createRequeue = ({
       if (reply.outcome === 'alive') return reply;
       const { outcome, counts, poison, uncounted } = reply;
       if (uncounted !== '') onUncounted(uncounted);
+      const [{ moved, left } = { moved: 0, left: 0 }] = counts;
+      const isOvertaken = next !== undefined && moved === 0 && left > 0 && left <= next.from;
+      // Another reaper has taken all of the entries whose marks were given.
+      if (isOvertaken) return await requeue(suspect, types, done);
       return { outcome, counts, poison: poison || undefined };
     } catch (error) {
       const reason = await refusalBehind(redis, error, keysOfSuspect(keys, suspect, first));

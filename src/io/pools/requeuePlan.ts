@@ -48,27 +48,28 @@ export const createRequeuePlan = ({
 
   /** Entries behind one that cannot be quarantined stay, as in the rescue. */
   const planType = async (suspect: Suspect, { type }: Held, keysFor: KeysFor): Promise<Held | Alive> => {
-    const poison: string[] = [];
+    /** The entries of poison jobs, the first of the list first. */
+    const found: [index: number, id: string][] = [];
     let [read, marks] = [0, ''];
-    let unreadable: string | undefined;
-    let entries: number | undefined;
     for (;;) {
       const reply = await planStep(suspect, type, read);
       if (reply.outcome === 'alive') return reply;
-      const { count, poison: found } = reply;
-      for (let i = 0; i < found.length && unreadable === undefined; i += 2) {
-        const [before, id] = [found[i] as number, found[i + 1] as string];
-        unreadable = await whyNot(suspect, type, await keysFor(id), id);
-        if (unreadable === undefined) poison.push(id);
-        else entries = read + before - poison.length;
-      }
-      read += count;
-      marks = reply.marks + marks;
-      if (count === 0) break;
+      for (let i = 0; i < reply.poison.length; i += 2)
+        found.push([read + (reply.poison[i] as number), reply.poison[i + 1] as string]);
+      read += reply.count;
+      marks += reply.marks;
+      if (reply.count === 0) break;
     }
-    if (entries === undefined || unreadable === undefined)
-      return { type, entries: read - poison.length, poison, marks };
-    return { type, entries, poison, marks: withStaying(marks, read - entries - poison.length), unreadable };
+    const poison: string[] = [];
+    for (const [index, id] of found.reverse()) {
+      const unreadable = await whyNot(suspect, type, await keysFor(id), id);
+      if (unreadable !== undefined) {
+        const entries = read - index - 1 - poison.length;
+        return { type, entries, poison, marks: withStaying(marks, index + 1), unreadable };
+      }
+      poison.push(id);
+    }
+    return { type, entries: read - poison.length, poison, marks };
   };
 
   return async (suspect: Suspect, held: readonly Held[], keysFor: KeysFor): Promise<Confirmation> => {

@@ -173,6 +173,66 @@ test('what another reaper has requeued meanwhile is not missed', async () => {
   expect(await idsIn(redis, 't:jobs:X')).toEqual(['e', 'd', 'c', 'b', 'a']);
 });
 
+/** Another reaper takes three entries between the first two reads of the list. */
+const takingThree = () => {
+  let reads = 0;
+  return intercept(redis, 'evalsha', async (args) => {
+    const isRead = args.includes(list) && args.includes('t:reaper:recovered') && !args.includes('t:jobs:X:lock');
+    if (!isRead || ++reads !== 2) return;
+    for (let i = 0; i < 3; i++) await redis.rpoplpush(list, 't:jobs:X');
+  });
+};
+
+test.each(['plan', 'rescue'])('what another reaper takes while a list is read for a %s is not missed', async (pass) => {
+  await seed('a', 'b', 'c', 'd', 'e', 'f');
+  const { acts } = await rescue({ plan: true }, pass === 'plan' ? takingThree() : redis);
+  const { pools } = await rescue({ acts }, pass === 'rescue' ? takingThree() : redis);
+  expect(pools).toMatchObject([{ pool: 'p', outcome: 'rescued', moved: { X: 3 } }]);
+  expect(await idsIn(redis, 't:jobs:X')).toEqual(['f', 'e', 'd', 'c', 'b', 'a']);
+});
+
+test('what another reaper takes before a step is not missed, even if that is all that the step was for', async () => {
+  await seed('a', 'b', 'c', 'd', 'e', 'f');
+  const acts = await plan();
+  const takeAll = () => Promise.all([1, 2, 3].map(() => redis.rpoplpush(list, 't:jobs:X')));
+  const { pools } = await rescue({ acts }, onceBefore(isRequeue, takeAll));
+  expect(pools).toMatchObject([{ pool: 'p', outcome: 'rescued', moved: { X: 3 } }]);
+});
+
+test('several reapers do a plan at once', async () => {
+  const ids = Array.from({ length: 60 }, (_, i) => `j${i}`);
+  await seed(...ids);
+  const acts = await plan();
+  const ends = await Promise.all([1, 2, 3].map(() => rescue({ acts })));
+  expect(ends.flatMap(({ pools }) => pools).filter(({ isMoved }) => isMoved)).toEqual([]);
+  expect((await idsIn(redis, 't:jobs:X')).sort()).toEqual(ids.sort());
+});
+
+test('a planned rescue ends where recoveries cannot be recorded, and requeues no poison job', async () => {
+  await seed('a', 'b');
+  await redis.hset('t:reaper:recoveries', 'a', deaths);
+  const acts = await plan();
+  await redis.call('ACL', 'SETUSER', 'some', 'on', '>secret', '~*', '&*', '+@all', '-lpop');
+  const user = redis.duplicate({ username: 'some', password: 'secret' });
+  const { pools } = await rescue({ acts }, user);
+  await redis.call('ACL', 'DELUSER', 'some');
+  expect(pools).toMatchObject([
+    { outcome: 'abandoned', isMoved: true, moved: {}, error: expect.stringContaining('can recoveries be recorded?') },
+  ]);
+  expect(await idsIn(redis, list)).toEqual(['b', 'a']);
+});
+
+test('a job that only the marks of an act name is not quarantined', async () => {
+  await redis.hset('t:reaper:recoveries', { a: deaths, other: deaths });
+  await seed('other');
+  await rescue({});
+  await seed('a', 'b');
+  const [act] = (await plan()) as PlannedRescue[];
+  const acts = [{ ...(act as PlannedRescue), poison: [{ id: 'other', type: 'X' }] }];
+  expect((await rescue({ acts })).pools).toMatchObject([movedError('other jobs would be quarantined')]);
+  expect(await redis.hkeys('t:reaper:quarantine')).toEqual(['other']);
+});
+
 describe('a step of a planned rescue', () => {
   const stale = String(second(-200));
   const marksOf = (...ids: string[]) => ids.map((id) => markOf('r', entryOf(id))).join('');
