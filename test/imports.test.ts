@@ -70,7 +70,9 @@ test('the search finds elkjs where it is imported, and elkjs is a development de
 });
 
 /** Modules of the machines whose functions and errors io uses. None of them is a chart. */
-const shared = ['counts', 'facts', 'messageOf', 'lease', 'refusal', 'verdict'].map((name) => `src/machines/${name}.ts`);
+const shared = ['counts', 'facts', 'messageOf', 'lease', 'marks', 'refusal', 'verdict'].map(
+  (name) => `src/machines/${name}.ts`,
+);
 
 test('io imports types from the machines, and code only from the modules that they share', async () => {
   const found = Object.entries(await importsOf(entries)).flatMap(([module, { imports }]) =>

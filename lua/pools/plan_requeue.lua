@@ -12,13 +12,14 @@
 -- ARGV[1]  pool id
 -- ARGV[2]  age in ms below which a heartbeat is alive
 -- ARGV[3]  heartbeat_at that made the pool a suspect; '' for none
--- ARGV[4]  how many entries were read before, from the end of the list
+-- ARGV[4]  how many entries were read before, from the beginning of the list: other reapers take entries from its end
 -- ARGV[5]  how many entries to read; fewer if they are large
 -- ARGV[6]  how often a job may be recovered within the window
 -- ARGV[7]  the window (s)
 -- ARGV[8]  token of the pass
 -- Reply    { 'alive' }
---          { 'read', how many entries were read, { for each entry of a poison job: how many of them precede it, its id } }
+--          { 'read', how many entries were read, { for each entry of a poison job: how many of them precede it, its id },
+--            their marks (`includes/mark.lua`), the first entry of the list first }
 -- Also written by: as for requeue.
 --- @include prove
 --- @include alive
@@ -26,6 +27,7 @@
 --- @include entry
 --- @include recovery
 --- @include stride
+--- @include mark
 
 local pools, heartbeat, held, queue, recoveries, recovered, quarantine, dead = unpack(KEYS)
 local pool, maxAge, seen, offset, limit, maxRecoveries, window, pass = unpack(ARGV)
@@ -45,21 +47,24 @@ local isUncounted = refusalOf({ { recoveries, 'hash', 'HGET' }, { recovered, 'li
 local death = deathOf(pool, seen, window, pass)
 -- Reads them as requeue does: few large entries at once.
 local STEP, MOST = 1000000, 8000000
-local count, poison, size, stride = 0, {}, 0, FIRST_STRIDE
+local count, poison, marks, size, stride = 0, {}, {}, 0, FIRST_STRIDE
 repeat
-  local read = offset + count
-  local entries = redis.call('LRANGE', held, -read - math.min(stride, limit - count), -read - 1)
+  local before = offset + count
+  local entries = redis.call('LRANGE', held, before, before + math.min(stride, limit - count) - 1)
   stride = nextStride(stride, entries, STEP)
-  for i = #entries, 1, -1 do
+  for i = 1, #entries do
     local id = not isUncounted and countedJobOf(entries[i])
     local text = id and redis.call('HGET', recoveries, id)
+    local does = 'r'
     if text and isPoison(entries[i], text, death, maxRecoveries)
       and isPoison(entries[i], countedOf(text, quarantine, dead, id), death, maxRecoveries) then
       poison[#poison + 1] = count
       poison[#poison + 1] = id
+      does = 'q'
     end
     count = count + 1
+    marks[count] = markOf(does, entries[i])
     size = size + #entries[i]
   end
 until #entries == 0 or count >= tonumber(limit) or size > MOST
-return { 'read', count, poison }
+return { 'read', count, poison, table.concat(marks) }

@@ -25,13 +25,15 @@
 -- ARGV[8]  fingerprint of the judged stats
 -- ARGV[9…11] the hook of this change
 -- ARGV[12] token of the pass
--- Reply    { 'alive' }, or a reply of quarantineEntry
+-- ARGV[13] for a planned rescue: the mark of the entry (`includes/mark.lua`); left out otherwise
+-- Reply    { 'alive' }, or a reply of quarantineEntry; { 'gone' } for an entry with another mark
 -- Repeats its first reply when it is sent again (`includes/once.lua`).
 -- Also written by: gocraft (fetch, finish, requeue, stale locks, heartbeat, its tools for dead entries), the Go jobservice (set status,
 -- ACK, reset).
 --- @include once
 --- @include alive
 --- @include quarantine
+--- @include mark
 
 local pools, heartbeat = KEYS[1], KEYS[2]
 local k = { held = KEYS[3], lock = KEYS[4], lockInfo = KEYS[5], dead = KEYS[6], recoveries = KEYS[7], quarantine = KEYS[8],
@@ -45,4 +47,8 @@ end
 if alive(pools, heartbeat, of.pool, ARGV[2], of.seen) then
   return { 'alive' }
 end
-return quarantineEntry(k, of, hookOfChange(11, 9), redis.call('LINDEX', k.held, -1))
+local entry = redis.call('LINDEX', k.held, -1)
+if entry and ARGV[13] and ARGV[13] ~= markOf('q', entry) then
+  return { 'gone' }
+end
+return quarantineEntry(k, of, hookOfChange(11, 9), entry)

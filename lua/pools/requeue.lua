@@ -23,9 +23,12 @@
 -- ARGV[6]  the window (s)
 -- ARGV[7]  token of the pass
 -- ARGV[8…] the types
+-- ARGV[…]  for a planned rescue, which has one type: the marks of the next entries (`includes/mark.lua`), the first entry of the list first,
+--          and the index of that one in the list; left out otherwise
 -- Reply    { 'alive' }
 --          { 'moved', { for each type that was begun: { how many, how many are left } }, id of the poison job whose entry is next in the
---            last of them ('' for none), why the recoveries could not be recorded ('' if they were) }
+--            last of them ('' for none), why the recoveries could not be recorded ('' if they were) }. It stops before an entry whose
+--            mark is not the planned one.
 -- Repeats its first reply when it is sent again (`includes/once.lua`). Recorded as one act for each type (`includes/audit.lua`).
 -- Also written by: gocraft (fetch, finish, requeue, stale locks), the Go jobservice (requeue). What gocraft's own reaper requeues
 -- is not counted as a recovery.
@@ -38,6 +41,7 @@
 --- @include recovery
 --- @include stride
 --- @include audit
+--- @include mark
 
 local pools, heartbeat, recoveries, recovered, quarantine, dead = unpack(KEYS)
 local pool, maxAge, seen, batch, maxRecoveries, window = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), ARGV[5], ARGV[6]
@@ -49,6 +53,7 @@ for i = 7, #KEYS, 4 do
   uses[#uses + 1] = { queue, 'list', 'LPUSH' }
   withCounters(uses, lock, lockInfo)
 end
+local marks, marksFrom = ARGV[8 + #types], tonumber(ARGV[9 + #types])
 local refusal = refusalOf(uses)
 if refusal then
   return refusal
@@ -70,9 +75,16 @@ local function record()
   end
 end
 
+-- Whether the entry at this index of its list is as planned.
+local function isPlanned(does, entry, index)
+  local from = marksFrom and (index - marksFrom) * MARK
+  return not from or string.sub(marks, from + 1, from + MARK) == markOf(does, entry)
+end
+
 -- Moves up to `most` entries of a type. Returns how many, the poison job whose entry is next, and the jobs of the entries.
 local function moveEntries(held, queue, most)
-  local moved, poison, jobs = 0, nil, {}
+  local moved, poison, jobs, isStopped = 0, nil, {}, false
+  local last = redis.call('LLEN', held) - 1
   -- The entries of the type before say nothing of the size of these.
   stride = math.min(stride, FIRST_STRIDE)
   repeat
@@ -87,17 +99,21 @@ local function moveEntries(held, queue, most)
     local texts = #counted > 0 and redis.call('HMGET', recoveries, unpack(counted)) or {}
     local n = #counted
     for i = #entries, 1, -1 do
-      local id = ids[i]
+      local id, does, text = ids[i], 'r', nil
       if id then
-        local text = texts[n]
+        text = texts[n]
         n = n - 1
         if text and isPoison(entries[i], text, death, maxRecoveries) then
           text = countedOf(text, quarantine, dead, id)
-          if isPoison(entries[i], text, death, maxRecoveries) then
-            poison = id
-            break
-          end
+          does = isPoison(entries[i], text, death, maxRecoveries) and 'q' or 'r'
         end
+      end
+      local isAsPlanned = isPlanned(does, entries[i], last - moved - #moving)
+      if does == 'q' or not isAsPlanned then
+        poison, isStopped = isAsPlanned and id or nil, true
+        break
+      end
+      if id then
         jobs[#jobs + 1] = id
         updates[#updates + 1] = id
         updates[#updates + 1] = text and recoveryText(text, death) or death.first
@@ -113,7 +129,7 @@ local function moveEntries(held, queue, most)
     if #updates > 500 then
       record()
     end
-  until poison or moved == most or #entries < asked or size > MOST
+  until isStopped or moved == most or #entries < asked or size > MOST
   return moved, poison, jobs
 end
 

@@ -2,7 +2,8 @@ import { fromPromise } from 'xstate';
 import type { Preflight } from '../io/pools/preflight.ts';
 import type { Quarantine } from '../io/pools/quarantine.ts';
 import type { Pools } from '../io/pools/rescue.ts';
-import { ensureAsPlanned, entriesLeft, PlanMovedError, poisonGone, poisonLeft } from '../machines/plannedPool.ts';
+import { marksOf } from '../machines/marks.ts';
+import { ensureAsPlanned, PlanMovedError, poisonGone } from '../machines/plannedPool.ts';
 import type { PlannedRescue } from '../machines/types/changes.ts';
 import type {
   Confirmation,
@@ -47,11 +48,9 @@ export const createPoolActors = (pools: Pools, quarantine: Quarantine, preflight
     quarantine: fromPromise<Quarantining, { suspect: Suspect; type: string; id: string; done: PoolDone }>(
       ({ input: { suspect, type, id, done } }) =>
         undisrupted(suspect, async () => {
-          const isIt = (one: { id: string; type: string }) => one.id === id && one.type === type;
-          if (isPlanned(suspect) && !poisonLeft(suspect.planned, done.quarantined).some(isIt))
-            throw new PlanMovedError(`${id} would be quarantined`);
           try {
-            return await quarantine.add(suspect, type, id);
+            const next = await pools.nextMarks(suspect, type, done, 1);
+            return await quarantine.add(suspect, type, id, next?.marks);
           } catch (error) {
             const reason = await pools.refusalBehind(error, suspect, type);
             if (reason === undefined) throw error;
@@ -72,7 +71,7 @@ const createPlannedSteps = (pools: Pools, quarantine: Quarantine) => {
   const confirm = async (suspect: PlannedSuspect, done: PoolDone): Promise<Confirmation> => {
     const reply = await read(suspect);
     if (reply.outcome === 'alive') return reply;
-    const gone = poisonGone(suspect.planned, reply.held, done);
+    const gone = poisonGone(suspect.planned, reply.held, done) ?? [];
     const records = await Promise.all(gone.map((id) => quarantine.find(id)));
     ensureAsPlanned(suspect, reply.held, done, new Set(gone.filter((_, i) => records[i] !== undefined)));
     return reply;
@@ -80,14 +79,18 @@ const createPlannedSteps = (pools: Pools, quarantine: Quarantine) => {
   return {
     read,
     confirm,
-    /** Requeues no more entries than planned, of one type. */
+    /** Requeues entries of one type. If none is requeued, the next one stays, or is not as planned, and `confirm` says why. */
     async requeue(suspect: PlannedSuspect, type: string, done: PoolDone): Promise<Requeued> {
-      const left = entriesLeft(suspect.planned, type, done.moved);
-      if (left > 0) return pools.requeue(suspect, [type], left);
-      const reply = await confirm(suspect, done);
-      if (reply.outcome === 'alive') return reply;
-      const [poison] = reply.held.find((one) => one.type === type)?.poison ?? [];
-      return { outcome: 'moved', counts: [{ moved: 0, left: poison === undefined ? 0 : 1 }], poison };
+      const reply = await pools.requeue(suspect, [type], done);
+      if (reply.outcome !== 'moved' || reply.poison !== undefined) return reply;
+      const [{ moved, left } = { moved: 0, left: 0 }] = reply.counts;
+      if (moved > 0 || left === 0) return reply;
+      const now = await confirm(suspect, done);
+      if (now.outcome === 'alive') return now;
+      const stays = marksOf(suspect.planned, type, left - 1, left).startsWith('-');
+      if (!stays)
+        throw new PlanMovedError(`the next entry of ${type} is judged otherwise: can recoveries be recorded?`);
+      return { ...reply, counts: [{ moved, left: 0 }] };
     },
   };
 };

@@ -26,7 +26,7 @@ export interface PlanWriter {
 }
 
 /** Version of the form of a plan file. */
-const schema = 1;
+const schema = 2;
 
 /**
  * Begins a plan file that only its owner may read.

@@ -1,3 +1,4 @@
+import { countEntries, countLeft, marksOf, withoutActs } from './marks.ts';
 import { PermanentError } from './permanent.ts';
 import type { PlannedRescue } from './types/changes.ts';
 import type { Held, PoolDone, Suspect } from './types/pool.ts';
@@ -12,59 +13,48 @@ export class PlanMovedError extends PermanentError {
 }
 
 /**
- * Compares what a dead pool holds with what is left of its plan. It may hold less, since a dead pool gets no entries: the rest was
- * done by an earlier `apply` that did not complete, or by another reaper.
+ * Compares what a dead pool holds with its plan. It may hold less: the oldest entries were requeued or quarantined by an earlier
+ * `apply` that did not complete, or by another reaper.
  * @param taken jobs that are in quarantine already.
  * @throws PlanMovedError if anything would be done that was not planned.
  */
 export const ensureAsPlanned = (
   { planned, heartbeat, traces }: Suspect & { planned: PlannedRescue },
   held: readonly Held[],
-  { moved, quarantined }: PoolDone,
+  done: PoolDone,
   taken: ReadonlySet<string>,
 ): void => {
   if (heartbeat !== planned.heartbeat) throw new PlanMovedError('it has written a heartbeat since');
   const isDeregistered = held.every(({ unreadable }) => unreadable === undefined);
   if (!areTracesLeft(isDeregistered ? traces : undefined, planned))
     throw new PlanMovedError('its registration or counters have changed');
-  for (const { type, entries: now } of held) {
-    const left = entriesLeft(planned, type, moved);
-    if (now > left) throw new PlanMovedError(`${now} entries of ${type} would be requeued, ${left} were planned`);
+  for (const { type, marks = '' } of held) {
+    const [now, left] = [countEntries(marks), countLeft(planned, type, done)];
+    if (now > left) throw new PlanMovedError(`it holds ${now} entries of ${type}, and ${left} were planned`);
+    const asPlanned = marksOf(planned, type, 0, now);
+    if (marks === asPlanned) continue;
+    const isSame = withoutActs(marks) === withoutActs(asPlanned);
+    throw new PlanMovedError(isSame ? 'other jobs would be quarantined' : `it holds other entries of ${type}`);
   }
-  const left = poisonLeft(planned, quarantined);
-  const now = poisonIn(held);
-  const gone = poisonLeft({ poison: left }, now);
-  if (now.length + gone.length !== left.length || !gone.every(({ id }) => taken.has(id)))
+  if (!poisonGone(planned, held, done)?.every((id) => taken.has(id)))
     throw new PlanMovedError('other jobs would be quarantined');
 };
 
-/** The jobs of a plan that would be quarantined, and are not found any more. */
+/** The jobs that were to be quarantined, and whose entries are not found any more; undefined if the entry of another one is found. */
 export const poisonGone = (
-  planned: PlannedRescue,
+  { poison }: PlannedRescue,
   held: readonly Held[],
   { quarantined }: Pick<PoolDone, 'quarantined'>,
-): readonly string[] => poisonLeft({ poison: poisonLeft(planned, quarantined) }, poisonIn(held)).map(({ id }) => id);
-
-/** How many entries of a type are still to be requeued. A type may have the name of a method of Object. */
-export const entriesLeft = ({ entries }: PlannedRescue, type: string, moved: PoolDone['moved']): number =>
-  (Object.hasOwn(entries, type) ? (entries[type] as number) : 0) -
-  (Object.hasOwn(moved, type) ? (moved[type] as number) : 0);
-
-/** The entries that are still to be quarantined. */
-export const poisonLeft = (
-  { poison }: Pick<PlannedRescue, 'poison'>,
-  done: PlannedRescue['poison'],
-): PlannedRescue['poison'] => {
+): readonly string[] | undefined => {
   const left = [...poison];
-  for (const { id, type } of done) {
+  const found = held.flatMap(({ type, poison: ids = [] }) => ids.map((id) => ({ type, id })));
+  for (const { id, type } of [...quarantined, ...found]) {
     const at = left.findIndex((one) => one.id === id && one.type === type);
-    if (at >= 0) left.splice(at, 1);
+    if (at < 0) return undefined;
+    left.splice(at, 1);
   }
-  return left;
+  return left.map(({ id }) => id);
 };
-
-const poisonIn = (held: readonly Held[]): PlannedRescue['poison'] =>
-  held.flatMap(({ type, poison = [] }) => poison.map((id) => ({ type, id })));
 
 /** Whether the traces are those of the plan. Only counts may have come and gone: the counters of the plan are rebuilt first. */
 const areTracesLeft = (now: Suspect['traces'], { traces, entries, poison }: PlannedRescue): boolean => {

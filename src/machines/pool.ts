@@ -256,7 +256,7 @@ const againOf = ({ suspect, plan, grace, moved, quarantined, failures, error, ca
 });
 
 const outcomeOf = (
-  { suspect, moved, quarantined, unreadable, error, cause }: PoolContext,
+  { suspect, held, moved, quarantined, unreadable, error, cause }: PoolContext,
   end: PoolEnd,
 ): PoolResult => ({
   pool: suspect.pool,
@@ -267,7 +267,7 @@ const outcomeOf = (
   quarantined: quarantined.length,
   ...(quarantined.length === 0 ? {} : { poison: quarantined }),
   ...(suspect.traces === undefined || !isGone(end, unreadable) ? {} : { deregistered: suspect.traces }),
-  ...(end === 'planned' ? { act: plannedRescueOf(suspect, moved, quarantined, unreadable) } : {}),
+  ...(end === 'planned' ? { act: plannedRescueOf(suspect, { held, moved, quarantined, unreadable }) } : {}),
   ...(unreadable.length === 0 ? {} : { unreadable }),
   ...(error === undefined ? {} : { error }),
   ...(cause instanceof PlanMovedError ? { isMoved: true as const } : {}),
@@ -276,13 +276,12 @@ const outcomeOf = (
 
 const plannedRescueOf = (
   { pool, heartbeat, traces }: Suspect,
-  entries: PoolContext['moved'],
-  quarantined: PoolContext['quarantined'],
-  unreadable: readonly string[],
+  { held, moved, quarantined, unreadable }: Pick<PoolContext, 'held' | 'moved' | 'quarantined' | 'unreadable'>,
 ): PlannedRescue => ({
   pool,
   heartbeat,
-  entries,
+  entries: moved,
   poison: quarantined.map(({ id, type }) => ({ id, type })),
+  marks: Object.fromEntries(held.flatMap(({ type, marks }) => (marks === undefined ? [] : [[type, marks]]))),
   ...(traces === undefined || unreadable.length > 0 ? {} : { traces }),
 });

@@ -142,7 +142,9 @@ const doneIn = (reply: Requeued | Quarantining): number => {
   return reply.outcome === 'refused' ? 1 : 0;
 };
 
-const withEntries = (held: readonly Held[]) => held.filter(({ entries, poison = [] }) => entries + poison.length > 0);
+/** In a plan, entries that stay are held too. */
+const withEntries = (held: readonly Held[]) =>
+  held.filter(({ entries, poison = [], marks = '' }) => entries + poison.length > 0 || marks !== '');
 
 /** Types and entries that one step of `requeue` begins: more types do not make it faster, and would make it long. */
 const maxTypes = 16;

@@ -1,16 +1,43 @@
 import { z } from 'zod';
-import { countsByName } from './values.ts';
+import { areMarks, countMarks } from '../machines/marks.ts';
+import { countsByName, isPlainRecord } from './values.ts';
 
 const text = () => z.string().min(1, { error: 'must not be empty' });
 
+const marksByType = () =>
+  z.custom<Readonly<Record<string, string>>>(
+    (value) => isPlainRecord(value) && Object.values(value as object).every(areMarks),
+    { error: 'must be an object: job type → marks of its entries, as a plan of this version has them' },
+  );
+
 /** What a plan of a rescue does with a dead pool. */
 const ofPool = () =>
+  poolShape().refine(agreesWithMarks, {
+    path: ['marks'],
+    error: 'must have as many entries as entries and poison say',
+  });
+
+const agreesWithMarks = ({ entries, poison, marks }: z.output<ReturnType<typeof poolShape>>): boolean => {
+  const left = new Map(Object.entries(entries));
+  const leftPoison = new Map<string, number>();
+  for (const { type } of poison) leftPoison.set(type, (leftPoison.get(type) ?? 0) + 1);
+  for (const [type, of] of Object.entries(marks)) {
+    if (countMarks(of, 'r') !== (left.get(type) ?? 0) || countMarks(of, 'q') !== (leftPoison.get(type) ?? 0))
+      return false;
+    left.delete(type);
+    leftPoison.delete(type);
+  }
+  return left.size === 0 && leftPoison.size === 0;
+};
+
+const poolShape = () =>
   z.strictObject({
     // A set of pools may hold the empty name.
     pool: z.string(),
     heartbeat: z.string(),
     entries: countsByName(),
     poison: z.array(z.strictObject({ id: z.string(), type: z.string() })),
+    marks: marksByType(),
     traces: z
       .strictObject({ isRegistered: z.boolean(), hasHeartbeat: z.boolean(), lockInfo: z.array(z.string()) })
       .exactOptional(),

@@ -118,7 +118,8 @@ export const countsByName = () =>
     { error: 'must be an object: name → whole number above 0' },
   );
 
-const isPlainRecord = (value: unknown): boolean => typeof value === 'object' && value !== null && !Array.isArray(value);
+export const isPlainRecord = (value: unknown): boolean =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 export const count = (max: number) => z.number().int().min(1).max(max).meta({ hint: 'n' });
 export const text = (hint = 'text') => z.string().min(1, { error: 'must not be empty' }).meta({ hint });

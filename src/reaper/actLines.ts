@@ -106,8 +106,8 @@ const lineOf = ({
 /** Names of one kind in one line. */
 const maxNames = 20;
 
-/** A pool may have held entries of many jobs and types. The event names all. */
-const bounded = ({ moved, poison, unreadable, deregistered, ...rest }: PoolOutcome): object => ({
+/** A pool may have held entries of many jobs and types. The event names all, and has the act of a plan. */
+const bounded = ({ act: _, moved, poison, unreadable, deregistered, ...rest }: PoolOutcome): object => ({
   ...rest,
   moved: Object.fromEntries(Object.entries(moved).slice(0, maxNames)),
   ...(poison === undefined ? {} : { poison: poison.slice(0, maxNames) }),

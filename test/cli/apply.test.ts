@@ -18,7 +18,7 @@ import { rescue } from '../../src/cli/rescue.ts';
 import { callCli, watchCli } from '../support/cli.ts';
 import { redisFixture } from '../support/fixture.ts';
 import { second, seedJob } from '../support/jobs.ts';
-import { entryOf, idsIn, seedPool } from '../support/pools.ts';
+import { entryOf, idsIn, markOf, seedPool } from '../support/pools.ts';
 import { builtOf } from '../support/programs.ts';
 
 const { server, redis, opened } = await redisFixture();
@@ -56,7 +56,7 @@ test('apply does the acts of a written plan and no others, and names what has mo
   const text = readFileSync(file, 'utf8');
   expect(text).not.toContain(secret);
   const [first, ...lines] = linesOf(text);
-  expect(first).toMatchObject({ schema: 1, type: 'plan', kind: 'sweep', namespace: 't' });
+  expect(first).toMatchObject({ schema: 2, type: 'plan', kind: 'sweep', namespace: 't' });
   expect(first.redis).toBe(server.url);
   expect(lines.pop()).toEqual({ type: 'end', count: 3 });
   expect(lines).toContainEqual({
@@ -109,6 +109,7 @@ test('a plan of a rescue is applied pool by pool, and what has moved is named', 
   expect(lines[0]).toMatchObject({ kind: 'rescue', namespace: 't' });
   expect(lines.find(({ pool }) => pool === 'p1')).toEqual({
     ...{ pool: 'p1', heartbeat: expect.any(String), entries: { X: 2 }, poison: [] },
+    marks: { X: ['p1-b', 'p1-a'].map((id) => markOf('r', entryOf(id))).join('') },
     traces: { isRegistered: true, hasHeartbeat: true, lockInfo: ['X'] },
   });
   await redis.hset('t:worker_pools:p2', 'heartbeat_at', second(5) - 5);
@@ -116,7 +117,7 @@ test('a plan of a rescue is applied pool by pool, and what has moved is named', 
   const applied = await reaper('apply', file, '--grace', '0');
   expect(applied.code).toBe(1);
   expect(applied.stdout).toMatch(/^p2: not done, it is alive or gone$/m);
-  expect(applied.stdout).toMatch(/^p3: not done, not as planned: 3 entries of X would be requeued, 2 were planned$/m);
+  expect(applied.stdout).toMatch(/^p3: not done, not as planned: it holds 3 entries of X, and 2 were planned$/m);
   expect(applied.stdout).toMatch(/^3 planned: 1 done, 2 moved, 0 failed, in [\d,]+ ms$/m);
   expect((await idsIn(redis, 't:jobs:X')).sort()).toEqual(['p1-a', 'p1-b']);
   const again = await reaper('apply', file, '--grace', '0', '--json');
@@ -234,13 +235,14 @@ test('a file that comes up while a plan is made is not replaced', () => {
 });
 
 const act = { id: 'a', verdict: 'fail', reason: 'hung', fingerprint: 'f' };
-const plan = { schema: 1, type: 'plan', ...header };
+const plan = { schema: 2, type: 'plan', ...header };
+const pool = { pool: 'p', heartbeat: '', entries: { X: 1 }, poison: [], marks: { X: `r${'0'.repeat(11)}` } };
 const counters = { act: 'rebuild-counters', type: 'X', fingerprint: 'f' };
 const end = { type: 'end', count: 1 };
 test.each<[string, readonly (object | string)[], string]>([
   ['an empty file', [], ':1: '],
   ['another file', ['hello'], ':1: the first line of a plan: must be a JSON object'],
-  ['another version', [{ ...plan, schema: 2 }, act, end], ':1: schema: must be 1'],
+  ['another version', [{ ...plan, schema: 1 }, act, end], ':1: schema: must be 2'],
   ['another namespace', [{ ...plan, namespace: 'u' }, act, end], ':1: is a plan for the namespace u, not t'],
   ['another kind', [{ ...plan, kind: 'purge' }, act, end], ':1: kind: '],
   ['an act that does nothing', [plan, { ...act, verdict: 'keep' }, end], ':2: verdict: '],
@@ -252,6 +254,9 @@ test.each<[string, readonly (object | string)[], string]>([
   ],
   ['a pool in a plan of a sweep', [plan, { pool: 'p' }, end], ':2: verdict: '],
   ['a job in a plan of a rescue', [{ ...plan, kind: 'rescue' }, act, end], ':2: pool: '],
+  ['a pool without marks', [{ ...plan, kind: 'rescue' }, { ...pool, marks: undefined }, end], ':2: marks: must be an'],
+  ['marks of no entries', [{ ...plan, kind: 'rescue' }, { ...pool, marks: { X: 'r0' } }, end], ':2: marks: must be an'],
+  ['too few marks', [{ ...plan, kind: 'rescue' }, { ...pool, marks: {} }, end], ':2: marks: must have as many'],
   ['an act that is not known', [{ ...plan, kind: 'rescue' }, { act: 'keep' }, end], ':2: act: must be one of '],
   [
     'a fact that is not known',

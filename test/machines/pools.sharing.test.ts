@@ -253,7 +253,7 @@ test('fault 115: a pool that a caller has requested stays with the caller when t
 });
 
 test('a pool that a caller has taken over with its plan is confirmed again by that plan', async () => {
-  const planned = { pool: 'dead', heartbeat: '', entries: { A: 2 }, poison: [] };
+  const planned = { pool: 'dead', heartbeat: '', entries: { A: 2 }, poison: [], marks: {} };
   const it = start();
   await it.send(rescueNow(1, { grace: 0 }));
   await answerPass(it, found('dead'));

@@ -141,6 +141,14 @@ test('a rescue of many pools and poison jobs has few lines, and its own line cou
   expectCodes(all);
 });
 
+test('the line of a planned pool names no entry', async () => {
+  await seedPool(redis, 'p', { heartbeat: second(-600), holds: new Map([['X', ['a', 'b']]]) });
+  const { reaper, of, all } = create();
+  await reaper.rescue({ grace: 0, plan: true });
+  expect(of('pool')).toMatchObject([{ pool: { pool: 'p', outcome: 'planned', moved: { X: 2 } } }]);
+  expect(JSON.stringify(all)).not.toContain('marks');
+});
+
 test('a listener that always throws has one line a minute', async () => {
   await seedJobs(500, () => ({ ack: ackText('Success', second(-100_000)) }));
   const { reaper, of } = create();

@@ -59,7 +59,7 @@ export const unheard = 'http://127.0.0.1:1';
  */
 export const intercept = (
   redis: Redis,
-  command: 'evalsha' | 'eval' | 'hscan' | 'hlen' | 'lrange',
+  command: 'evalsha' | 'eval' | 'hscan' | 'hlen' | 'llen' | 'lrange',
   before: (args: readonly unknown[]) => unknown,
 ): Redis => {
   const client = redis.duplicate();

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import { second } from './jobs.ts';
 
@@ -37,3 +38,7 @@ export const seedPool = async (
 /** Ids of the jobs whose entries are in a list. */
 export const idsIn = async (redis: Redis, key: string): Promise<string[]> =>
   (await redis.lrange(key, 0, -1)).map((entry) => JSON.parse(entry).id);
+
+/** The mark of an entry in a plan: what is done with it, and a part of the SHA-1 of its bytes. */
+export const markOf = (does: 'r' | 'q' | '-', entry: string): string =>
+  does + createHash('sha1').update(entry).digest('hex').slice(0, 11);

@@ -30,8 +30,16 @@ export interface Quarantined {
 
 /** Takes poison jobs out of circulation: jobs whose workers die again and again. Each change is one script. */
 export interface Quarantine extends QuarantineRecords {
-  /** Moves the next entry to requeue of a dead pool to gocraft's `dead`, if it is an entry of that job. */
-  add(pool: Pick<Suspect, 'pool' | 'heartbeat' | 'fence' | 'pass'>, type: string, id: string): Promise<Quarantining>;
+  /**
+   * Moves the next entry to requeue of a dead pool to gocraft's `dead`, if it is an entry of that job.
+   * @param mark of a planned rescue: only an entry with this mark.
+   */
+  add(
+    pool: Pick<Suspect, 'pool' | 'heartbeat' | 'fence' | 'pass'>,
+    type: string,
+    id: string,
+    mark?: string,
+  ): Promise<Quarantining>;
   /** Moves an orphaned entry of a live pool to gocraft's `dead`; `place` as in `lua/includes/entry_at.lua`. */
   addOrphan(
     pool: Pick<Suspect, 'pool' | 'fence' | 'pass'>,
@@ -127,7 +135,7 @@ const createAdds = (options: QuarantineOptions): Pick<Quarantine, 'add' | 'addOr
 
   // `runAnswered`, because Redis may have been in a state meanwhile in which no pool may be judged.
   return {
-    add: ({ pool, heartbeat, fence, pass = '' }, type, id) =>
+    add: ({ pool, heartbeat, fence, pass = '' }, type, id, mark) =>
       quarantine(type, id, (job) =>
         runAnswered(
           'quarantine_entry',
@@ -135,7 +143,7 @@ const createAdds = (options: QuarantineOptions): Pick<Quarantine, 'add' | 'addOr
             ...[keys.pools, keys.heartbeat(pool), keys.inProgress(type, pool)],
             ...[...job.keys, ...job.hook.keys, ...job.keysAfterHook],
           ],
-          [pool, heartbeatAge, heartbeat, ...job.args, ...job.hook.args, pass],
+          [pool, heartbeatAge, heartbeat, ...job.args, ...job.hook.args, pass, ...(mark === undefined ? [] : [mark])],
           fence,
           { pass: `rescue/${pass}`, why: 'poison', type },
         ),

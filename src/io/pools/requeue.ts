@@ -1,7 +1,8 @@
-import type { Requeued, Suspect } from '../../machines/types/pool.ts';
+import type { PoolDone, Requeued, Suspect } from '../../machines/types/pool.ts';
 import type { RunAnswered } from '../redis/answered.ts';
 import type { Deps } from '../redis/deps.ts';
 import { refusalBehind } from '../redis/wrongTypes.ts';
+import type { NextMarksReader } from './nextMarks.ts';
 import { keysOfSuspect, readOwnTypes } from './poolLists.ts';
 import type { RegistryReader } from './registry.ts';
 
@@ -11,14 +12,18 @@ export interface RecoveryLimit {
   readonly windowS: number;
 }
 
-/** Requeues a bounded number of a dead pool's entries of these types, one after the other, and `most` at most. */
-export type Requeue = (suspect: Suspect, types: readonly string[], most?: number) => Promise<Requeued>;
+/**
+ * Requeues a bounded number of a dead pool's entries of these types, one after the other. A planned rescue gives one type, and what was done
+ * with the pool before: it stops before an entry that is not as planned.
+ */
+export type Requeue = (suspect: Suspect, types: readonly string[], done?: PoolDone) => Promise<Requeued>;
 
 export const createRequeue = ({
   connection: { redis },
   keys,
   runAnswered,
   registry,
+  nextMarks,
   heartbeatAge,
   batch,
   recovery,
@@ -26,6 +31,7 @@ export const createRequeue = ({
 }: Pick<Deps, 'connection' | 'keys'> & {
   runAnswered: RunAnswered;
   registry: RegistryReader;
+  nextMarks: NextMarksReader;
   /** Age in ms below which a heartbeat is alive. */
   heartbeatAge: number;
   /** How many entries one step moves. */
@@ -34,7 +40,7 @@ export const createRequeue = ({
   /** Called with the reason if entries were requeued but their recoveries could not be recorded. */
   onUncounted: (reason: string) => void;
 }): Requeue => {
-  const requeue: Requeue = async (suspect, types, most = batch) => {
+  const requeue: Requeue = async (suspect, types, done = nothing) => {
     const { pool, heartbeat, fence, pass = '' } = suspect;
     const [first = ''] = types;
     const asked = types.some(mayShareKeys) ? [first] : types;
@@ -50,27 +56,37 @@ export const createRequeue = ({
     const { pools, recoveries, recovered, quarantine, dead, queue, lock, lockInfo } = keys;
     const keysOf = (type: string) => [keys.inProgress(type, pool), queue(type), lock(type), lockInfo(type)];
     try {
+      const next = await nextMarks(suspect, first, done, batch);
       const reply = await runAnswered(
         'requeue',
         [pools, keys.heartbeat(pool), recoveries, recovered, quarantine, dead, ...some.flatMap(keysOf)],
-        [pool, heartbeatAge, heartbeat, Math.min(batch, most), recovery.maxRecoveries, recovery.windowS, pass, ...some],
+        [
+          ...[pool, heartbeatAge, heartbeat, batch, recovery.maxRecoveries, recovery.windowS, pass],
+          ...[...some, ...(next === undefined ? [] : [next.marks, next.from])],
+        ],
         fence,
         { pass: `rescue/${pass}`, why: 'dead-pool' },
       );
       if (reply.outcome === 'alive') return reply;
       const { outcome, counts, poison, uncounted } = reply;
       if (uncounted !== '') onUncounted(uncounted);
+      const [{ moved, left } = { moved: 0, left: 0 }] = counts;
+      const isOvertaken = next !== undefined && moved === 0 && left > 0 && left <= next.from;
+      // Another reaper has taken all of the entries whose marks were given.
+      if (isOvertaken) return await requeue(suspect, types, done);
       return { outcome, counts, poison: poison || undefined };
     } catch (error) {
       const reason = await refusalBehind(redis, error, keysOfSuspect(keys, suspect, first));
       if (reason === undefined) throw error;
       // What refuses may be a key of another type.
-      if (some.length > 1) return requeue(suspect, [first], most);
+      if (some.length > 1) return requeue(suspect, [first], done);
       return { outcome: 'refused', reason };
     }
   };
   return requeue;
 };
+
+const nothing: PoolDone = { moved: {}, quarantined: [] };
 
 /** Whether a key of this type may be a key of another type: a step proves its keys before it creates one. */
 const mayShareKeys = (type: string): boolean => type.includes(':');

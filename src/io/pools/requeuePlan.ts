@@ -1,3 +1,4 @@
+import { withStaying } from '../../machines/marks.ts';
 import type { Alive, Confirmation, Held, Suspect } from '../../machines/types/pool.ts';
 import type { Deps } from '../redis/deps.ts';
 import { type Expected, findWrongTyped, refusalBehind } from '../redis/wrongTypes.ts';
@@ -38,26 +39,37 @@ export const createRequeuePlan = ({
       [pool, heartbeatAge, heartbeat, from, batch, recovery.maxRecoveries, recovery.windowS, pass],
     );
 
-  /** Stops at an entry that cannot be quarantined, as the rescue does. */
+  /** Why a poison job cannot be quarantined; undefined if it can be. */
+  const whyNot = async (suspect: Suspect, type: string, keysOfJob: readonly Expected[], id: string) => {
+    if ((await findWrongTyped(redis, keysOfJob)).length === 0) return undefined;
+    const faults = await findWrongTyped(redis, keysOfSuspect(keys, suspect, type));
+    return faults.join('; ') || `${id} cannot be quarantined: a key of it has another type`;
+  };
+
+  /** Entries behind one that cannot be quarantined stay, as in the rescue. */
   const planType = async (suspect: Suspect, { type }: Held, keysFor: KeysFor): Promise<Held | Alive> => {
-    const poison: string[] = [];
-    let from = 0;
+    /** The entries of poison jobs, the first of the list first. */
+    const found: [index: number, id: string][] = [];
+    let [read, marks] = [0, ''];
     for (;;) {
-      const reply = await planStep(suspect, type, from);
+      const reply = await planStep(suspect, type, read);
       if (reply.outcome === 'alive') return reply;
-      const { count: seen, poison: found } = reply;
-      for (let i = 0; i < found.length; i += 2) {
-        const [before, id] = [found[i] as number, found[i + 1] as string];
-        if ((await findWrongTyped(redis, await keysFor(id))).length > 0) {
-          const faults = await findWrongTyped(redis, keysOfSuspect(keys, suspect, type));
-          const unreadable = faults.join('; ') || `${id} cannot be quarantined: a key of it has another type`;
-          return { type, entries: from + before - poison.length, poison, unreadable };
-        }
-        poison.push(id);
-      }
-      from += seen;
-      if (seen === 0) return { type, entries: from - poison.length, poison };
+      for (let i = 0; i < reply.poison.length; i += 2)
+        found.push([read + (reply.poison[i] as number), reply.poison[i + 1] as string]);
+      read += reply.count;
+      marks += reply.marks;
+      if (reply.count === 0) break;
     }
+    const poison: string[] = [];
+    for (const [index, id] of found.reverse()) {
+      const unreadable = await whyNot(suspect, type, await keysFor(id), id);
+      if (unreadable !== undefined) {
+        const entries = read - index - 1 - poison.length;
+        return { type, entries, poison, marks: withStaying(marks, index + 1), unreadable };
+      }
+      poison.push(id);
+    }
+    return { type, entries: read - poison.length, poison, marks };
   };
 
   return async (suspect: Suspect, held: readonly Held[], keysFor: KeysFor): Promise<Confirmation> => {

@@ -10,6 +10,7 @@ import { type CounterRebuild, createCounters, type LockReader, type PlannedRebui
 import { createDeregister, type Deregister } from './deregister.ts';
 import { createPoolFinder, type PoolFinder } from './find.ts';
 import { createHeartbeatWatch } from './heartbeatWatch.ts';
+import { createNextMarks, type NextMarksReader } from './nextMarks.ts';
 import { keysOfSuspect } from './poolLists.ts';
 import type { PoolState } from './poolState.ts';
 import { createRegistryReader, type Registry, type RegistryReader } from './registry.ts';
@@ -22,6 +23,7 @@ export interface Pools extends PoolFinder, SuspectReview {
   /** As `confirm`, for a plan: also says what `requeue` and the quarantine would do with the entries of each type. */
   plan(suspect: Suspect, keysFor: (id: string) => Promise<readonly Expected[]>): Promise<Confirmation>;
   readonly requeue: Requeue;
+  readonly nextMarks: NextMarksReader;
   readonly deregister: Deregister;
   readonly recount: CounterRebuild;
   readonly rebuildPlanned: PlannedRebuild;
@@ -82,11 +84,13 @@ export const createPools = ({
   const watch = createHeartbeatWatch({ ...options, redis });
   const review = createSuspectReview({ ...options, registry });
   const planRequeue = createRequeuePlan(options);
+  const nextMarks = createNextMarks(options);
   return {
     ...createPoolFinder({ ...options, registry, suspects, watch, onClockAhead }),
     ...review,
     ...registryReads({ connection, keys, clock, registry }),
-    requeue: createRequeue({ ...options, runAnswered, registry, onUncounted }),
+    requeue: createRequeue({ ...options, runAnswered, registry, nextMarks, onUncounted }),
+    nextMarks,
     deregister: createDeregister({ ...options, runAnswered, registry }),
     ...createCounters({ ...options, readNames: (types) => registry.read([], types) }),
     recordStates: (states) => suspects.record(states, 'known'),

@@ -22,6 +22,11 @@ export interface PlannedRescue {
   readonly entries: Readonly<Record<string, number>>;
   /** Entries to quarantine. */
   readonly poison: readonly Pick<PoisonEntry, 'id' | 'type'>[];
+  /**
+   * By job type, what is done with each entry of its list, the newest first: 12 characters for each. `r` (requeued), `q`
+   * (quarantined) or `-` (stays), and 11 hex digits of the SHA-1 of its bytes.
+   */
+  readonly marks: Readonly<Record<string, string>>;
   /** What else is removed of it; left out where it stays registered. */
   readonly traces?: PoolTraces | undefined;
 }

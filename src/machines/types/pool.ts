@@ -32,6 +32,8 @@ export interface Held {
   readonly entries: number;
   /** In a plan: ids of the jobs that would go to quarantine, an entry each; they are not among `entries`. */
   readonly poison?: readonly string[];
+  /** In a plan: what would be done with each entry, as `PlannedRescue.marks`. */
+  readonly marks?: string;
   /** Why its entries cannot be requeued: a key by its name, and what to do. */
   readonly unreadable?: string;
 }

@@ -27,6 +27,7 @@ const deaths = JSON.stringify([1, 2, 3].map((n) => [second(-3_600 + n), `gone${n
 const moves = [
   'beats',
   'another entry',
+  'an entry for another',
   'an entry less',
   'another type',
   'unregistered',
@@ -37,7 +38,10 @@ const move = async (pool: string, what: (typeof moves)[number]) => {
   const list = `t:jobs:X:${pool}:inprogress`;
   if (what === 'beats') await redis.hset(`t:worker_pools:${pool}`, 'heartbeat_at', second(5) - 5);
   else if (what === 'another entry') await redis.lpush(list, entryOf(`${pool}-new`));
-  else if (what === 'an entry less') await redis.rpop(list);
+  else if (what === 'an entry for another') {
+    await redis.rpop(list);
+    await redis.rpush(list, entryOf(`${pool}-new`));
+  } else if (what === 'an entry less') await redis.rpop(list);
   else if (what === 'another type') await redis.lpush(`t:jobs:Y:${pool}:inprogress`, entryOf(`${pool}-y`, 'Y'));
   else if (what === 'unregistered') await redis.srem('t:worker_pools', pool);
   else if (what === 'now poison') await redis.hset('t:reaper:recoveries', `${pool}-0`, deaths);
@@ -262,7 +266,7 @@ test('from any state, the acts of a plan do exactly the plan, and leave everythi
   );
 });
 
-test('a pool that gets an entry while it is rescued keeps it, and stays registered', async () => {
+test('a pool that gets an entry while it is rescued keeps it and what is left, and stays registered', async () => {
   await seedPool(redis, 'p', { heartbeat: second(-100), holds: new Map([['X', ['a', 'b', 'c']]]) });
   const acts = await plan();
   let calls = 0;
@@ -271,8 +275,8 @@ test('a pool that gets an entry while it is rescued keeps it, and stays register
     await redis.lpush('t:jobs:X:p:inprogress', entryOf('new'));
   });
   const { pools } = await rescue({ acts }, { redis: opened.hold(client) });
-  expect(pools).toMatchObject([{ pool: 'p', outcome: 'abandoned', isMoved: true, moved: { X: 3 } }]);
-  expect(await idsIn(redis, 't:jobs:X:p:inprogress')).toEqual(['new']);
+  expect(pools).toMatchObject([{ pool: 'p', outcome: 'abandoned', isMoved: true, moved: { X: 2 } }]);
+  expect(await idsIn(redis, 't:jobs:X:p:inprogress')).toEqual(['new', 'c']);
   expect(await redis.sismember('t:worker_pools', 'p')).toBe(1);
 });
 

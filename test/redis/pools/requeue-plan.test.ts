@@ -39,7 +39,7 @@ test('a plan counts the entries before a job that cannot be quarantined, without
   const unreadable = expect.stringContaining('refused cannot be quarantined');
   expect(await poolsOf().plan(suspect, keysFor)).toEqual({
     outcome: 'dead',
-    held: [{ type: 'X', entries: 3, poison: ['poison'], unreadable }],
+    held: [{ type: 'X', entries: 3, poison: ['poison'], marks: expect.any(String), unreadable }],
   });
   await redis.del('text');
   expect(await poolsOf().plan(suspect, keysFor)).toMatchObject({

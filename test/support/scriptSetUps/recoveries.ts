@@ -1,6 +1,7 @@
 /** Set-ups of the scripts on entries that are requeued, quarantined or finished. */
 import type { ScriptName } from '../../../src/io/redis/scripts.ts';
 import { placeOf, second } from '../jobs.ts';
+import { markOf } from '../pools.ts';
 import type { State } from '../states.ts';
 import { alsoRecorded } from './recorded.ts';
 import {
@@ -99,6 +100,17 @@ const poisonJob: State = {
   [executions]: zset({ j: before }),
   [quarantine]: hash({ gone: JSON.stringify({ at: second(-9_000_000), recoveries: [], entries: [] }) }),
 };
+/** What both ways into the quarantine have in common. */
+const ofPoisonJob = {
+  state: poisonJob,
+  goesOn: { [lock]: isCounter, [lockInfo]: isCounter, [stats]: otherStats },
+} satisfies Partial<SetUp>;
+const poisonKeys = [
+  ...[lock, lockInfo, dead, recoveries, quarantine, stats, track, ...hookKeys],
+  ...[beforeQuarantine, executions],
+];
+const requeueKeys = [pools, heartbeat, recoveries, recovered, quarantine, dead, held, queue, lock, lockInfo];
+const poisonArgs = [3, 86_400, 'X', 'j', fingerprintOf(runs), origin, at, 100];
 
 export const recoverySetUps = {
   finish_entry: alsoRecorded([
@@ -218,27 +230,26 @@ export const recoverySetUps = {
   ]),
   quarantine_entry: alsoRecorded([
     {
+      ...ofPoisonJob,
       title: 'a poison job',
-      state: poisonJob,
-      keys: [
-        ...[pools, heartbeat, held, lock, lockInfo, dead, recoveries, quarantine, stats, track, ...hookKeys],
-        ...[beforeQuarantine, executions],
-      ],
-      args: ['p', 10_000, oldBeat, 3, 86_400, 'X', 'j', fingerprintOf(runs), ...[origin, at, 100]],
-      goesOn: { [lock]: isCounter, [lockInfo]: isCounter, [stats]: otherStats },
+      keys: [pools, heartbeat, held, ...poisonKeys],
+      args: ['p', 10_000, oldBeat, ...poisonArgs],
+      once: true,
+    },
+    {
+      ...ofPoisonJob,
+      title: 'a planned entry of a poison job',
+      keys: [pools, heartbeat, held, ...poisonKeys],
+      args: ['p', 10_000, oldBeat, ...poisonArgs, '', markOf('q', entry('j'))],
       once: true,
     },
   ]),
   quarantine_orphan: alsoRecorded([
     {
+      ...ofPoisonJob,
       title: 'a poison job',
-      state: poisonJob,
-      keys: [
-        ...[held, lock, lockInfo, dead, recoveries, quarantine, stats, track, ...hookKeys],
-        ...[beforeQuarantine, executions],
-      ],
-      args: ['p', placeOf(entry('j'), 1), 3, 86_400, 'X', 'j', fingerprintOf(runs), ...[origin, at, 100]],
-      goesOn: { [lock]: isCounter, [lockInfo]: isCounter, [stats]: otherStats },
+      keys: [held, ...poisonKeys],
+      args: ['p', placeOf(entry('j'), 1), ...poisonArgs],
       once: true,
     },
   ]),
@@ -248,7 +259,7 @@ export const recoverySetUps = {
     {
       title: 'two entries',
       state: { ...pool(oldBeat, entry('other'), entry('j')), ...oldRecoveries },
-      keys: [pools, heartbeat, recoveries, recovered, quarantine, dead, held, queue, lock, lockInfo],
+      keys: requeueKeys,
       args: ['p', 10_000, oldBeat, 100, 3, 86_400, '', 'X'],
       goesOn: {
         [lock]: isCounter,
@@ -258,16 +269,24 @@ export const recoverySetUps = {
       once: true,
     },
     {
+      title: 'two planned entries',
+      state: { ...pool(oldBeat, entry('other'), entry('j')), ...oldRecoveries },
+      keys: requeueKeys,
+      args: [
+        ...['p', 10_000, oldBeat, 100, 3, 86_400, '', 'X'],
+        ...[markOf('r', entry('other')) + markOf('r', entry('j')), 0],
+      ],
+      goesOn: { [lock]: isCounter, [lockInfo]: isCounter, ...uncounted },
+      once: true,
+    },
+    {
       title: 'entries of two types',
       state: {
         ...pool(oldBeat, entry('other')),
         't:jobs:Y:p:inprogress': list('{"name":"Y","id":"k","t":1}'),
         ...oldRecoveries,
       },
-      keys: [
-        ...[pools, heartbeat, recoveries, recovered, quarantine, dead, held, queue, lock, lockInfo],
-        ...['t:jobs:Y:p:inprogress', 't:jobs:Y', 't:jobs:Y:lock', 't:jobs:Y:lock_info'],
-      ],
+      keys: [...requeueKeys, 't:jobs:Y:p:inprogress', 't:jobs:Y', 't:jobs:Y:lock', 't:jobs:Y:lock_info'],
       args: ['p', 10_000, oldBeat, 100, 3, 86_400, '', 'X', 'Y'],
       goesOn: {
         ...Object.fromEntries(

@@ -76,7 +76,7 @@ export const poolReplies = {
   plan_requeue: outcomes({
     alive: nothing,
     /** `poison`: how many entries precede one of a poison job, its id, … */
-    read: (count: number, poison: readonly (number | string)[]) => ({ count, poison }),
+    read: (count: number, poison: readonly (number | string)[], marks: string) => ({ count, poison, marks }),
   }),
   quarantine_entry: outcomes({
     alive: nothing,
