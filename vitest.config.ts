@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 import { testTimeout, waitLimit } from './test/support/waitLimit.ts';
 
-/** Tests without Redis. They run first. All other files are in the project `redis`. */
+/** Tests without Redis. They run first, and one that starts a Redis fails. All other files are in the project `redis`. */
 const unit = [
   'test/*.test.ts',
   'test/{io,machines,mutants,queries,server}/**/*.test.ts',
@@ -63,7 +63,15 @@ export default defineConfig({
     sequence: { sequencer: SlowFirst },
     globalSetup: ['test/support/buildPage.ts', 'test/support/buildPrograms.ts'],
     projects: [
-      { extends: true, test: { name: 'unit', include: unit, sequence: { groupOrder: 0 } } },
+      {
+        extends: true,
+        test: {
+          name: 'unit',
+          include: unit,
+          sequence: { groupOrder: 0 },
+          env: { REDIS_SERVER: 'no-redis-in-unit-tests' },
+        },
+      },
       {
         extends: true,
         test: { name: 'redis', include: ['test/**/*.test.ts'], exclude: unit, sequence: { groupOrder: 1 } },

@@ -86,14 +86,14 @@ const widest = (texts: readonly string[]): number => texts.reduce((most, text) =
 
 const wordsOf = (text: string): string[] => text.split(' ');
 
-/** A part of a number would be another number. */
+/** A part of a number would be another number, so no column is narrower than its numbers. */
 const isWhole = (word: string): boolean => /^[\d.,:TZ-]+$/.test(word);
 
 const wrappable = (lines: readonly string[], width: number): string =>
   lines
     .map((line) =>
       wordsOf(line)
-        .map((word) => (isWhole(word) ? word : shorten(word, width)))
+        .map((word) => shorten(word, width))
         .join(' '),
     )
     .join('\n');

@@ -24,8 +24,8 @@ export interface OpenServer {
   close(): Promise<void>;
 }
 
-/** Bounds of the server. A probe and a scrape each need one connection and are short. Times in ms. */
-const maxSockets = 64;
+/** Bounds of the server. A probe and a scrape each need one connection and are short. One place is kept free. Times in ms. */
+const maxSockets = 65;
 const requestTime = 5_000;
 /** Longer than most scrape intervals, so that a scraper keeps its connection. */
 const keptAlive = 65_000;
@@ -34,7 +34,7 @@ const checkEvery = 1_000;
 
 /**
  * Opens a small HTTP server for probes and metrics. It knows only GET and HEAD and the given paths, reads no body, and has few
- * connections. Idle ones make room for others.
+ * connections. Idle and silent ones make room for others.
  *
  * @param onError called with the error of a route, and of the server after it has begun to listen.
  * @throws Error if it cannot listen on its address.

@@ -5,21 +5,25 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vi
 import { type HookEndpoint, startHookEndpoint } from '../support/hookEndpoint.ts';
 import { seedJob } from '../support/jobs.ts';
 import { builtOf } from '../support/programs.ts';
+import { startProxy } from '../support/proxy.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';
 
 const main = builtOf('src/cli/main.ts');
 let server: RedisServer;
 let hookEndpoint: HookEndpoint;
 let child: ChildProcess | undefined;
+let proxy: Awaited<ReturnType<typeof startProxy>> | undefined;
 beforeAll(async () => {
   server = await startRedis();
   hookEndpoint = await startHookEndpoint();
 });
 beforeEach(() => server.client.flushall());
-afterEach(() => {
+afterEach(async () => {
   hookEndpoint.answer = undefined;
   process.kill(server.pid, 'SIGCONT');
   child?.kill('SIGKILL');
+  await proxy?.stop();
+  proxy = undefined;
 });
 afterAll(async () => {
   await server.stop();
@@ -27,9 +31,10 @@ afterAll(async () => {
 });
 
 const launch = (...args: string[]) => {
+  const url = proxy === undefined ? server.url : `redis://127.0.0.1:${proxy.port}`;
   const started = spawn(
     process.execPath,
-    [main, ...args, '--redis', server.url, '--namespace', 't', '--log-level', 'silent'],
+    [main, ...args, '--redis', url, '--namespace', 't', '--log-level', 'silent'],
     { stdio: ['ignore', 'pipe', 'pipe'] },
   );
   child = started;
@@ -38,7 +43,7 @@ const launch = (...args: string[]) => {
     text += chunk;
   });
   const said = (what: string) => vi.waitUntil(() => text.includes(what));
-  return { started, said, ended: once(started, 'exit') };
+  return { started, said, ended: once(started, 'close'), output: () => text };
 };
 
 // After the first signal the command waits at least 10 s for the hook, and ends with the code of that signal. The code shows which signal ended it.
@@ -64,4 +69,17 @@ test('fault 141: a command that a signal interrupts on a frozen Redis ends with 
   process.kill(server.pid, 'SIGSTOP');
   started.kill('SIGTERM');
   expect(await ended).toEqual([143, null]);
+});
+
+test('a signal ends `run` before its first checks are answered, and it never starts', async () => {
+  proxy = await startProxy(server.port);
+  const { reached, release } = proxy.holdAt(() => true);
+  const { started, said, ended, output } = launch('run');
+  await reached;
+  started.kill('SIGTERM');
+  await said('SIGTERM: ');
+  release();
+  expect(await ended).toEqual([0, null]);
+  expect(output()).toBe('SIGTERM: Shutting down; press Ctrl-C again to force quit.\n');
+  expect(await server.client.keys('*')).toEqual([]);
 });

@@ -19,6 +19,7 @@ import type { HookRecords } from '../../src/io/hooks/records.ts';
 import { createTestClock, type TestClock } from '../support/clock.ts';
 import { hookEndpointFixture, redisFixture } from '../support/fixture.ts';
 import { startHookEndpoint } from '../support/hookEndpoint.ts';
+import { startHostile } from '../support/hostileServers.ts';
 import { seedJob } from '../support/jobs.ts';
 
 const { server, opened } = await redisFixture();
@@ -172,6 +173,23 @@ test('fault 127: a time-out that this process noticed late, because it was held 
     reason: expect.stringMatching(/did not run/),
   });
   await httpClient.close();
+});
+
+test.each([
+  [1_999, { kind: 'retryable', code: 'broken' }],
+  [2_001, { kind: 'host-error', code: 'STALLED' }],
+])('fault 127: a reset that is noticed %i ms after the time limit leads to %o', async (lag, reply) => {
+  const held: net.Socket[] = [];
+  const server = await startHostile((socket) => void held.push(socket));
+  const clock = vi.spyOn(performance, 'now').mockReturnValue(0);
+  const httpClient = httpClientWith(undefined, 60_000, 60_000);
+  const replied = httpClient.post(`http://${server.host}/`, '{}');
+  await vi.waitUntil(() => held.length === 1);
+  clock.mockReturnValue(60_000 + lag);
+  held[0]?.resetAndDestroy();
+  expect(await replied).toMatchObject(reply);
+  await httpClient.close();
+  await server.stop();
 });
 
 test('fault 127: while the DNS of this host is down, no attempt is counted and no circuit opens; afterwards all hooks are sent', async () => {

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { decodeAck, decodeTime } from '../../src/io/jobs/stats.ts';
 import type { Evidence, Facts } from '../../src/machines/facts.ts';
-import { explain, judge } from '../../src/machines/verdict.ts';
+import { explain, isAcknowledged, judge } from '../../src/machines/verdict.ts';
 import { facts, now, nowhere, policy } from '../support/facts.ts';
 
 const ack = (status: 'Running' | 'Success' | 'Error', revision = now - 600, checkInAt = 0) => ({
@@ -203,6 +203,44 @@ test('fault 104: the verdict says which time is ahead, and by how much', () => {
   expect(detail({ ...old(86_401), updateTime: now + 400, evidence: nowhere })).toContain(
     'updateTime is 400 s ahead of the clock of Redis',
   );
+});
+
+test('the detail of a silent job says for how long it is silent, and where its entry is', () => {
+  const detail = (evidence?: Evidence) => judge(facts({ ...old(86_401), evidence }), policy).detail ?? '';
+  const silence = 'silent for 86401 s, limit 86400 s; ';
+  expect(detail()).toBe(`${silence}not looked for`);
+  const places = ['observed', 'queue', 'scheduled', 'retry', 'held', 'unconfirmed', 'left', 'dead', 'nowhere'] as const;
+  const details = [...places, 'unreadable' as const].map((where) => detail(found(where)));
+  for (const text of details) expect(text).toMatch(/^silent for 86401 s, limit 86400 s; [a-z ,:]{8,}$/);
+  expect(new Set(details).size).toBe(details.length);
+  expect(detail({ ...found('held'), pool: 'p' })).toBe(`${detail(found('held'))} (pool p)`);
+});
+
+test.each([
+  [{ stats: 'nothing' }, 'no stats'],
+  [{ hasBrokenId: true }, 'the id is not valid UTF-8'],
+  [{ stats: 'unreadable' }, 'the stats are not a hash'],
+  [{ status: undefined }, 'no status'],
+  [{ status: 'running' }, 'unknown status'],
+  [{ statsId: 'j2' }, 'the id is that of another job'],
+  [{ ack: ack('Success') }, 'Success was acknowledged'],
+  [{ status: 'Success', ack: undefined, hasHook: false }, 'no hook URL'],
+  [{ ack: undefined, hasHook: false }, 'no hook URL'],
+  [{ ack: undefined, updateTime: now }, 'its own hook may be in flight'],
+] as const)('the detail of a job with %o is: %s', (otherwise, detail) => {
+  expect(judge(facts(otherwise), policy).detail).toBe(detail);
+});
+
+test.each([
+  ['no ACK', { ack: undefined }, false],
+  ['an ACK of this state', { ack: ack('Running') }, true],
+  ['an ACK of an older revision', { ack: ack('Running', now - 601) }, false],
+  ['an ACK of an earlier status', { status: 'Success', ack: ack('Running') }, false],
+  ['an ACK of an earlier status in a newer revision', { status: 'Success', ack: ack('Running', now) }, true],
+  ['an ACK of an earlier check-in', { checkInAt: now - 5, ack: ack('Running') }, false],
+  ['an ACK of a later status, and a check-in after it', { checkInAt: now - 5, ack: ack('Success') }, true],
+] as const)('a job with %s, whether its state is acknowledged', (_, otherwise, expected) => {
+  expect(isAcknowledged(facts(otherwise))).toBe(expected);
 });
 
 test('a reset names the confirmed status, and its revision only where that is newer', () => {

@@ -113,7 +113,7 @@ test('idle connections keep no one out: the one that has been idle for the longe
   const scraper = await keepOpen(url);
   const idle: Socket[] = [];
   const closed: Socket[] = [];
-  for (let i = 0; i < 62; i++) idle.push(await keepOpen(url));
+  for (let i = 0; i < 63; i++) idle.push(await keepOpen(url));
   for (const socket of [scraper, ...idle]) socket.once('close', () => closed.push(socket));
   scraper.write(get('/livez'));
   await once(scraper, 'data');
@@ -141,11 +141,41 @@ test('a connection whose request is being answered makes no room, also if anothe
 
 test('connections that took all places while they were busy make room when they are answered', async () => {
   const { url, asked } = await openHeld();
-  const sockets = Array.from({ length: 64 }, () => send(url, get('/metrics')).resume());
+  const answered = Array.from({ length: 64 }, () => once(send(url, get('/metrics')), 'data'));
   await vi.waitUntil(() => asked.length === 64);
   for (const answer of asked) answer(answerOf);
-  await vi.waitUntil(() => sockets.some(({ closed }) => closed));
+  await Promise.all(answered);
   expect(await read(`${url.href}livez`)).toMatchObject({ status: 200 });
+});
+
+/** Connects, and sends this, which is no whole request. */
+const keepSilent = async (url: URL, text = '') => {
+  const socket = send(url, text).resume();
+  await once(socket, 'connect');
+  return socket;
+};
+
+test('connections without a whole request keep no one out: the oldest one makes room', async () => {
+  const url = new URL(await open(fine));
+  const silent: Socket[] = [];
+  const closed: Socket[] = [];
+  for (let i = 0; i < 64; i++) silent.push(await keepSilent(url, i % 2 === 0 ? '' : 'GET /livez HTTP/1.1\r\nhost:'));
+  for (const socket of silent) socket.once('close', () => closed.push(socket));
+  const scraper = await keepOpen(url);
+  await vi.waitUntil(() => closed.length === 1);
+  // The next probe takes the place of the scraper, which is idle.
+  expect(await read(`${url.href}livez`)).toMatchObject({ status: 200 });
+  await vi.waitUntil(() => scraper.closed);
+  expect(closed).toEqual(silent.slice(0, 1));
+});
+
+test('a silent connection keeps no probe out while all others are busy', async () => {
+  const { url, asked } = await openHeld();
+  for (let i = 0; i < 63; i++) send(url, get('/metrics'));
+  await vi.waitUntil(() => asked.length === 63);
+  const silent = await keepSilent(url);
+  expect(await read(`${url.href}livez`)).toMatchObject({ status: 200 });
+  await vi.waitUntil(() => silent.closed);
 });
 
 test('a request that does not end is answered with 408, and one whose body does not end loses its connection', async () => {

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { pino } from 'pino';
 import { expect, test, vi } from 'vitest';
+import type { Reaper } from '../../../src/index.ts';
 import { createTestClock } from '../../support/clock.ts';
 import { redisFixture } from '../../support/fixture.ts';
 import { second, seedJob } from '../../support/jobs.ts';
@@ -102,8 +103,9 @@ test('fault 146: orphaned entries are requeued, and those of ended jobs removed,
   expect(named.length + byId.length).toBe(broken.length);
 });
 
-test('fault 146: a poison job moves to dead and back as the same bytes', async () => {
-  const entries = oddEntries('bad', 40, 6);
+/** Jobs whose entries have any bytes, after a rescue has put them into quarantine. */
+const quarantined = async (count: number, seed: number) => {
+  const entries = oddEntries('bad', count, seed);
   const deaths = JSON.stringify([3, 2, 1].map((age) => [second(-age), `q${age}`, '']));
   await redis.sadd(keys.pools, 'p');
   await redis.sadd(keys.knownJobs, 'X');
@@ -111,6 +113,19 @@ test('fault 146: a poison job moves to dead and back as the same bytes', async (
   for (const [i] of entries.entries()) await redis.hset(keys.recoveries, `bad${i}`, deaths);
   const reaper = opened.create({ redis: server.url });
   expect(await reaper.rescue({ grace: 0 })).toMatchObject({ entries: 0, quarantined: entries.length });
+  return { reaper, entries };
+};
+/** Undoes all acts of this kind. */
+const undoAll = async (reaper: Reaper, what: string, count: number) => {
+  const ids: string[] = [];
+  for await (const page of reaper.audit.list())
+    ids.push(...page.filter((entry) => entry.what === what).map(({ id }) => id));
+  const outcomes = await reaper.audit.undo(ids);
+  expect(outcomes.map(({ outcome }) => outcome)).toEqual(Array(count).fill('done'));
+};
+
+test('fault 146: a poison job moves to dead and back as the same bytes', async () => {
+  const { reaper, entries } = await quarantined(40, 6);
   const members = sorted(await redis.zrangeBuffer(keys.dead, '0', '-1'));
   for (const entry of sorted(entries)) {
     // Up to the brace that ends it nothing is changed.
@@ -120,6 +135,26 @@ test('fault 146: a poison job moves to dead and back as the same bytes', async (
   expect(await reaper.quarantine.release({})).toEqual({ done: entries.length, gone: 0 });
   expect(await read(keys.queue('X'))).toEqual(sorted(entries));
   expect(await redis.exists(keys.dead, keys.quarantine)).toBe(0);
+});
+
+test('fault 146: the undo of a quarantine puts the same bytes into the queue', async () => {
+  const { reaper, entries } = await quarantined(20, 9);
+  await undoAll(reaper, 'quarantine', entries.length);
+  expect(await read(keys.queue('X'))).toEqual(sorted(entries));
+  expect(await redis.exists(keys.dead, keys.quarantine)).toBe(0);
+});
+
+test('fault 146: the undo of a drop puts the same bytes into dead and into the quarantine', async () => {
+  const { reaper, entries } = await quarantined(20, 10);
+  const inDead = async () => sorted(await redis.zrangeBuffer(keys.dead, '0', '-1', 'WITHSCORES'));
+  const inQuarantine = async () => sorted(Object.values(await redis.hgetallBuffer(keys.quarantine)));
+  const before = [await inDead(), await inQuarantine()];
+  expect(await reaper.quarantine.drop({})).toEqual({ done: entries.length, gone: 0 });
+  expect(await redis.exists(keys.dead, keys.quarantine)).toBe(0);
+  await undoAll(reaper, 'drop-quarantined', entries.length);
+  expect([await inDead(), await inQuarantine()]).toEqual(before);
+  expect(await reaper.quarantine.release({})).toEqual({ done: entries.length, gone: 0 });
+  expect(await read(keys.queue('X'))).toEqual(sorted(entries));
 });
 
 test('fault 146: the entry of a job is found among entries of any bytes', async () => {

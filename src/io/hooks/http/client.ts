@@ -158,7 +158,7 @@ const failureOf = (
   return retryable('broken', `the connection or the answer broke (${code})`);
 };
 
-/** The failure of this host that caused a time-out; undefined if the endpoint may have caused it. */
+/** The failure of this host that caused a time-out or a late error; undefined if the endpoint may have caused it. */
 const causeHere = (error: NoAnswerError, code: string, isLookingUp: boolean): HostError | undefined => {
   if (error.wasStalled) return stalled;
   return isLookingUp && isLateFor(error, code) ? slowResolver : undefined;

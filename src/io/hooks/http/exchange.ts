@@ -8,7 +8,7 @@ export class NoAnswerError extends Error {
   readonly isLate: boolean;
   /** Whether there was a connection, so that the endpoint may have received the request. */
   readonly wasConnected: boolean;
-  /** Whether the time-out itself came late, because this process did not run. */
+  /** Whether its end was noticed long after the time limit, because this process did not run. */
   readonly wasStalled: boolean;
 
   constructor(cause: Error, isLate: boolean, wasConnected: boolean, wasStalled: boolean) {
@@ -24,7 +24,7 @@ const maxBody = 4_096;
 /** How long a body is read, in ms. Otherwise an endpoint with endless bodies would occupy every connection. */
 const bodyTime = 1_000;
 
-/** How late a time-out may be before this process counts as stalled: half of the time limit, between these. In ms. */
+/** How late the end of an exchange may be noticed before this process counts as stalled: half of the time limit, between these. In ms. */
 const [leastLag, mostLag] = [500, 2_000];
 
 /**
@@ -91,7 +91,8 @@ export const exchange = (
       // undici frees the connection two steps later. A request before that would open another connection.
       onResponseEnd: () => queueMicrotask(() => setImmediate(() => !isOver && end(new Error('the end')))),
       onResponseError(_, error) {
-        if (!isOver) end(error);
+        // The endpoint may have ended the connection because this process sent nothing meanwhile.
+        if (!isOver) end(error, false, isStalled());
       },
     });
   });

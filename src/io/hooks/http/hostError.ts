@@ -37,6 +37,10 @@ const systemAdvice: ReadonlyMap<string, string> = new Map([
 /**
  * Errors of this host's network, perhaps for one address family only: without IPv6, the IPv6 address of a name is unreachable,
  * while its IPv4 address may refuse the connection. `EHOSTUNREACH` is not in the list, because a machine that is off causes it too.
+ *
+ * A router may also answer `ENETUNREACH`, and a resolver fails (`EAI_AGAIN`) for a name whose own servers fail: Node's errors do not tell
+ * these from faults of this host. They count as its own, because that costs less if it is wrong: this host asks again every 30 s until the
+ * change is too old. The other way round one host without a route would open the circuit breaker for all.
  */
 const networkAdvice: ReadonlyMap<string, string> = new Map([
   ['ENETUNREACH', noNetwork],
@@ -72,7 +76,7 @@ export const hostErrorOf = (error: unknown): HostError | undefined => {
 /** The lookup of a name did not end in time. */
 export const slowResolver: HostError = { code: 'DNS-TIMEOUT', advice: noResolver };
 
-/** A time-out was noticed late, so an answer could not be read in time. */
+/** A time-out was noticed late, or an error long after the time limit, so an answer could not be read in time. */
 export const stalled: HostError = {
   code: 'STALLED',
   advice:
