@@ -3,7 +3,7 @@ import { lineOf } from '../../src/cli/doctor.ts';
 import { wantsColors } from '../../src/cli/text.ts';
 import { aclRules } from '../../src/io/redis/rights.ts';
 import { visible } from '../../src/visible.ts';
-import { launchCli, runCli, watchCli } from '../support/cli.ts';
+import { callCli, launchCli, runCli, watchCli } from '../support/cli.ts';
 import { hasFineRights, type RedisServer, redisVersion, startRedis } from '../support/redisServer.ts';
 
 let server: RedisServer;
@@ -16,12 +16,13 @@ beforeEach(() => server.client.flushall());
 const secret = 'hunter2';
 const user = 'some-body';
 const on = (redis: string, namespace = '{t}') => ['--redis', redis, '--namespace', namespace];
-const doctor = async (redis: string, ...more: string[]) => {
-  const result = await runCli(['doctor', ...more, ...on(redis)]);
+const doctorBy = async (run: typeof callCli | typeof runCli, redis: string, ...more: string[]) => {
+  const result = await run(['doctor', ...more, ...on(redis)]);
   // No part of what stands before the @ of the URL.
   for (const part of [secret, user]) expect(`${result.stdout}${result.stderr}`).not.toContain(part);
   return result;
 };
+const doctor = (redis: string, ...more: string[]) => doctorBy(callCli, redis, ...more);
 /** The URL of a user with the rights that are needed, and with the rules given. */
 const allow = async (...more: string[]) => {
   await server.client.acl('SETUSER', user, 'reset', 'on', `>${secret}`, ...aclRules('{t}', redisVersion), ...more);
@@ -31,14 +32,14 @@ const allow = async (...more: string[]) => {
 describe('exit codes', () => {
   test('0 if everything is fine', async () => {
     await server.client.sadd('{t}:known_jobs', 'X');
-    const { code, stdout, stderr } = await doctor(await allow());
+    const { code, stdout, stderr } = await doctorBy(runCli, await allow());
     expect([code, stderr]).toEqual([0, '']);
     expect(stdout).toMatch(/^namespace \{t\} on 127\.0\.0\.1:\d+\/0\nok {2}version {4}Redis /);
     expect(stdout).toMatch(/\neverything is fine\n$/);
   });
 
   test('3 if something needs attention: it is named, with advice', async () => {
-    const { code, stdout } = await doctor(await allow('-ltrim'));
+    const { code, stdout } = await doctorBy(runCli, await allow('-ltrim'));
     expect(code).toBe(3);
     expect(stdout).toMatch(/!! {2}rights {5}no right to run LTRIM; .*\n {15}to do: ACL SETUSER <user> \+ltrim\n/);
     expect(stdout).toMatch(/1 of \d+ checks need attention\n$/);
@@ -58,7 +59,7 @@ describe('exit codes', () => {
     expect([away.code, away.stdout]).toEqual([1, '']);
     expect(away.stderr).toContain('cannot be reached');
     await allow();
-    const refused = await doctor(`redis://${user}:wrong@127.0.0.1:${server.port}`);
+    const refused = await doctorBy(runCli, `redis://${user}:wrong@127.0.0.1:${server.port}`);
     expect([refused.code, refused.stdout]).toEqual([1, '']);
     expect(refused.stderr).toContain('WRONGPASS');
   });

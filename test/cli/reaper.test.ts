@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { callCli } from '../support/cli.ts';
 import { type HookEndpoint, startHookEndpoint } from '../support/hookEndpoint.ts';
 import { openPage } from '../support/inspector.ts';
 import { builtOf } from '../support/programs.ts';
@@ -33,6 +34,12 @@ const collect = async (child: ChildProcess) => {
   const [code] = await once(child, 'close');
   expect(`${stdout}${stderr}`).not.toContain(secret);
   return { code, stdout, stderr };
+};
+/** Runs the command in this process. */
+const call = async (args: readonly string[]) => {
+  const result = await callCli(args);
+  expect(`${result.stdout}${result.stderr}`).not.toContain(secret);
+  return result;
 };
 /** Runs the command on the Redis and namespace of the test. */
 const reaper = (...args: string[]) => collect(launch([...args, '--redis', server.url, '--namespace', '{t}']));
@@ -167,7 +174,7 @@ test.each([
   [['status', '--namespace', 'n', '--redis', `http://:${secret}@h`], 'reaper: the Redis URL has an unknown form'],
   [['rescue', '--namespace', 'n', '--grace', 'soon'], 'must be a duration'],
 ])('wrong usage ends with 2 and a line that says what to do: %j', async (args, message) => {
-  const { code, stderr } = await collect(launch(args));
+  const { code, stderr } = await call(args);
   expect(code).toBe(2);
   expect(stderr).toContain(message);
 });
@@ -263,7 +270,7 @@ test.each([
   [['inspect', '--inspect-token', 'short', '--namespace', 'n'], '16 characters'],
   [['inspect', '--inspect-stately', 'http://x', '--namespace', 'n'], 'ws:// or wss://'],
 ])('wrong options of the inspector end with 2: %j', async (args, message) => {
-  const { code, stderr } = await collect(launch(args));
+  const { code, stderr } = await call(args);
   expect(code).toBe(2);
   expect(stderr).toContain(message);
 });
@@ -353,7 +360,7 @@ test.each([
   [['sweep', '--hooks-rewrite-origins', 'http://old-core', '--namespace', 'n'], 'must be NAME=VALUE'],
   [['sweep', '--hooks-allowed-origins', 'core', '--namespace', 'n'], 'must be an origin'],
 ])('wrong options of hooks end with 2: %j', async (args, message) => {
-  const { code, stderr } = await collect(launch(args));
+  const { code, stderr } = await call(args);
   expect(code).toBe(2);
   expect(stderr).toContain(message);
 });

@@ -197,14 +197,23 @@ const goWell = async (it: World): Promise<void> => {
   }
 };
 
+/** One comparison, because it is made after each of many thousand steps. */
 const checkBounds = ({ world, actor }: World) => {
-  expect(world.most.toOne).toBeLessThanOrEqual(1);
-  expect(world.most.ever).toBeLessThanOrEqual(slots);
-  expect(world.underWayWhenQuiet).toBe(0);
   const { children, context } = actor.getSnapshot();
-  const ids = Object.keys(children).filter((id) => id !== 'poll');
-  expect(ids.sort()).toEqual(Object.keys(context.inSlots).sort());
-  expect(Object.values(context.inSlots).sort()).toEqual(world.deliveries.map(({ endpoint }) => endpoint).sort());
+  const { most, underWayWhenQuiet, deliveries } = world;
+  expect({
+    most: [Math.max(most.toOne, 1), Math.max(most.ever, slots)],
+    underWayWhenQuiet,
+    children: Object.keys(children)
+      .filter((id) => id !== 'poll')
+      .sort(),
+    inSlots: Object.values(context.inSlots).sort(),
+  }).toEqual({
+    most: [1, slots],
+    underWayWhenQuiet: 0,
+    children: Object.keys(context.inSlots).sort(),
+    inSlots: deliveries.map(({ endpoint }) => endpoint).sort(),
+  });
 };
 
 const steps = fc.array(step, { maxLength: 40, size: 'max' });

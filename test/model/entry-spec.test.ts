@@ -1,4 +1,7 @@
-/** Takes every transition of the specification with the real reaper on a real Redis, and compares both after each step. */
+/**
+ * Takes every transition of the specification with the real reaper on a real Redis, and compares both after each step. A beginning
+ * that several paths share is taken once.
+ */
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { getAdjacencyMap, getShortestPaths } from 'xstate/graph';
 import { createReaper, type Reaper } from '../../src/index.ts';
@@ -6,6 +9,7 @@ import { second } from '../support/jobs.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';
 import { createUpstream } from '../support/upstream.ts';
 import { type EntryEvent, type EntryLife, entrySpecification } from './entry-specification.ts';
+import { createMoments } from './moments.ts';
 
 const events: EntryEvent[] = [
   'taken',
@@ -132,10 +136,24 @@ const check = async ({ value, life }: Step) => {
   expect(Number((await client.get('t:jobs:X:lock')) ?? 0)).toBe(value === 'held' ? 1 : 0);
 };
 
+const typesOf = (steps: readonly Step[]) => steps.map(({ type }) => type);
+const moments = createMoments<{ readonly entry: string; readonly hosts: number }>(
+  traces.map(([, steps]) => typesOf(steps)),
+);
+
 test.each(traces)('%s', async (_, steps) => {
-  for (const step of steps) {
+  const { client } = server;
+  const types = typesOf(steps);
+  const moment = await moments.restore(client, types);
+  if (moment !== undefined) ({ entry, hosts } = moment.about);
+  // A live pool has gone on beating.
+  const heartbeat = `t:worker_pools:h${hosts}`;
+  if (await client.exists(heartbeat)) await client.hset(heartbeat, 'heartbeat_at', second());
+  for (let i = moment?.length ?? 0; i < steps.length; i++) {
+    const step = steps[i] as Step;
     expect(await apply(step.type)).toBe(step.life.said);
     await check(step);
+    await moments.keep(client, types.slice(0, i + 1), { entry, hosts });
   }
 });
 

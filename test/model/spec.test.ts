@@ -1,4 +1,7 @@
-/** Takes the paths of the specification with the real reaper on a real Redis, and compares both after each step. */
+/**
+ * Takes the paths of the specification with the real reaper on a real Redis, and compares both after each step. Where paths begin
+ * alike, that beginning is taken once: the others go on from what Redis held at its end.
+ */
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { createTestModel } from 'xstate/graph';
 import { createReaper, type ReaperEvents } from '../../src/index.ts';
@@ -7,6 +10,7 @@ import { createTestClock, type TestClock } from '../support/clock.ts';
 import { type HookEndpoint, startHookEndpoint } from '../support/hookEndpoint.ts';
 import { ackText, intercept, second } from '../support/jobs.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';
+import { createMoments } from './moments.ts';
 import { type Life, type SpecEvent, specification } from './specification.ts';
 
 const stats = 't:job_stats:j';
@@ -207,15 +211,44 @@ const check = async (type: string, life: Life) => {
   expect(hookEndpoint.hooks.map(({ body }) => body.status)).toEqual(Array(life.hooks).fill(life.status));
 };
 
-test.each(traces.map((trace) => [trace.name, trace] as const))('%s', async (_, { steps }) => {
+/** What is not in Redis at a moment of a path. */
+interface Surroundings {
+  readonly elapsed: number;
+  readonly answer: HookEndpoint['answer'];
+}
+/** The time of the clock at the start of the path. */
+let began = 0;
+const moments = createMoments<Surroundings>(traces.map(({ steps }) => steps.map(({ type }) => type)));
+
+/** Goes back to where a beginning of this path ended, if it was taken. Returns the number of its steps. */
+const resume = async (types: readonly string[]): Promise<number> => {
   clock = createTestClock();
-  for (const { type, value, life } of steps) {
+  began = clock.now();
+  const moment = await moments.restore(server.client, types);
+  if (moment === undefined) return 0;
+  clock.advance(moment.about.elapsed);
+  hookEndpoint.answer = moment.about.answer;
+  // A live pool has gone on beating.
+  if (await server.client.exists('t:worker_pools:p')) {
+    await server.client.hset('t:worker_pools:p', 'heartbeat_at', second());
+  }
+  return moment.length;
+};
+
+test.each(traces.map((trace) => [trace.name, trace] as const))('%s', async (_, { steps }) => {
+  const types = steps.map(({ type }) => type);
+  for (let i = await resume(types); i < steps.length; i++) {
+    const { type, value, life } = steps[i] as (typeof steps)[number];
     if (events.includes(type as SpecEvent)) {
       await apply(type as SpecEvent);
       hitEvents.add(type);
     }
     await check(type, life);
     hitStates.add(String(value));
+    await moments.keep(server.client, types.slice(0, i + 1), {
+      elapsed: clock.now() - began,
+      answer: hookEndpoint.answer,
+    });
   }
 });
 

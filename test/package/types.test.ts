@@ -9,7 +9,9 @@ import { packageRoot } from '../../src/package.ts';
 
 const run = promisify(execFile);
 const tsc = (...args: string[]): Promise<string> =>
-  run(process.execPath, [`${packageRoot}node_modules/typescript/bin/tsc`, ...args], { cwd: packageRoot }).then(
+  run(process.execPath, [`${packageRoot}node_modules/typescript/bin/tsc`, '--singleThreaded', ...args], {
+    cwd: packageRoot,
+  }).then(
     ({ stdout }) => stdout,
     (error) => error.stdout || String(error),
   );

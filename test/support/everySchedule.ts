@@ -48,35 +48,27 @@ export const everySchedule = async ({
     const trace: string[] = [];
     const widths: number[] = [];
     const choices: number[] = [];
-    let busy = 0;
+    const running = createRunning();
     let dead: string | undefined;
     /** Commands that would repeat an order: they had this turn in an earlier one, and commute with all that ran since. */
     let asleep: Pending[] = [];
     let isRepeated = false;
     const command: Command = (who, label, act) =>
       new Promise((resolve, reject) => {
-        const go = () => {
-          busy += 1;
-          act()
-            .then(resolve, reject)
-            .finally(() => {
-              busy -= 1;
-            });
-        };
-        if (who !== dead) pending.push({ who, label, go });
+        if (who !== dead) pending.push({ who, label, go: () => running.add(act().then(resolve, reject)) });
       });
     await reset();
-    const running = countRunning(body(command));
+    const alive = countAlive(body(command));
     for (;;) {
-      await allWait(() => busy > 0);
+      await running.allWait();
       // An actor may wait for a reply of its own that is no command.
-      for (let turns = 0; turns < 200_000 && pending.length === 0 && running() > 0 && dead === undefined; turns++) {
+      for (let turns = 0; turns < 200_000 && pending.length === 0 && alive() > 0 && dead === undefined; turns++) {
         await new Promise((resolve) => setImmediate(resolve));
       }
       pending.sort((a, b) => (a.who < b.who ? -1 : 1));
       if (pending.length === 0) {
         // Otherwise orders would be left out without a word.
-        if (running() > 0 && dead === undefined) throw new Error('an actor waits for something that is no command');
+        if (alive() > 0 && dead === undefined) throw new Error('an actor waits for something that is no command');
         break;
       }
       const open = pending.filter((one) => !asleep.includes(one));
@@ -114,7 +106,7 @@ export const everySchedule = async ({
 };
 
 /** Counts the actors that have not ended. */
-const countRunning = (actors: readonly Promise<unknown>[]): (() => number) => {
+const countAlive = (actors: readonly Promise<unknown>[]): (() => number) => {
   let count = actors.length;
   const end = () => {
     count -= 1;
@@ -123,12 +115,32 @@ const countRunning = (actors: readonly Promise<unknown>[]): (() => number) => {
   return () => count;
 };
 
-/**
- * Resolves when each actor has ended or waits for its turn. That is two turns of the event loop after the last command, for an
- * actor may wait for one before its next command, as `src/io/hooks/batcher.ts` does.
- */
-const allWait = async (isBusy: () => boolean): Promise<void> => {
-  for (let turns = 0; turns < 2; turns = isBusy() ? 0 : turns + 1) {
-    await new Promise((resolve) => setImmediate(resolve));
-  }
+/** The commands that are running. */
+const createRunning = () => {
+  let count = 0;
+  let reply = () => {};
+  return {
+    add(command: Promise<unknown>): void {
+      count += 1;
+      command.finally(() => {
+        count -= 1;
+        reply();
+      });
+    },
+    /**
+     * Resolves when each actor has ended or waits for its turn. That is two turns of the event loop after the last command, for an
+     * actor may wait for one before its next command, as `src/io/hooks/batcher.ts` does.
+     */
+    async allWait(): Promise<void> {
+      for (let turns = 0; turns < 2; turns = count > 0 ? 0 : turns + 1) {
+        // No turns while Redis works: they would take the processor from it.
+        while (count > 0) {
+          await new Promise<void>((resolve) => {
+            reply = resolve;
+          });
+        }
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+    },
+  };
 };

@@ -1,0 +1,50 @@
+import type { Redis } from 'ioredis';
+
+/** What Redis held after the beginning of a path, and what the test knows beside it. */
+interface Moment<About> {
+  /** Steps of this beginning. */
+  readonly length: number;
+  readonly keys: readonly { readonly key: string; readonly value: Buffer; readonly ttl: number }[];
+  readonly about: About;
+}
+
+const nameOf = (steps: readonly string[]): string => steps.join(' → ');
+
+/** Keeps what Redis holds at the end of each beginning that several paths share. The steps of a path determine its end. */
+export const createMoments = <About>(paths: readonly (readonly string[])[]) => {
+  const uses = new Map<string, number>();
+  for (const path of paths) {
+    for (let length = 1; length <= path.length; length++) {
+      const name = nameOf(path.slice(0, length));
+      uses.set(name, (uses.get(name) ?? 0) + 1);
+    }
+  }
+  const kept = new Map<string, Moment<About>>();
+  return {
+    async keep(redis: Redis, beginning: readonly string[], about: About): Promise<void> {
+      const name = nameOf(beginning);
+      if ((uses.get(name) ?? 0) < 2 || kept.has(name)) return;
+      const found = await Promise.all(
+        (await redis.keys('*')).map(async (key) => ({
+          key,
+          value: await redis.dumpBuffer(key),
+          ttl: Math.max(await redis.pttl(key), 0),
+        })),
+      );
+      // A key whose time has just ended is gone.
+      const keys = found.flatMap(({ value, ...key }) => (value === null ? [] : [{ ...key, value }]));
+      kept.set(name, { length: beginning.length, keys, about });
+    },
+    /** Gives Redis the latest state of this path that is known, and returns that moment. */
+    async restore(redis: Redis, path: readonly string[]): Promise<Moment<About> | undefined> {
+      for (let length = path.length; length > 0; length--) {
+        const moment = kept.get(nameOf(path.slice(0, length)));
+        if (moment === undefined) continue;
+        await redis.flushall();
+        await Promise.all(moment.keys.map(({ key, value, ttl }) => redis.restore(key, ttl, value)));
+        return moment;
+      }
+      return undefined;
+    },
+  };
+};
