@@ -92,6 +92,8 @@ test.each([
 test('an interval below 100 ms is refused on a terminal', async () => {
   const command = [process.execPath, builtOf('src/cli/main.ts'), 'status', '--watch', '0', ...at()];
   const child = spawnOnTerminal(command);
+  // It may have ended by itself.
+  child.stdin.on('error', () => undefined);
   onTestFinished(() => void child.stdin.write('\u0003'));
   let text = '';
   child.stdout.on('data', (data) => {

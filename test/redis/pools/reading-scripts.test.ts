@@ -202,17 +202,16 @@ describe('a plan', () => {
   const seed = async () => {
     await redis.sadd(pools, 'p');
     await redis.hset(heartbeat, 'heartbeat_at', stale);
-    // The last one is taken first.
     await redis.rpush(held, entry('d'), entry('poison'), entry('c'), entry('b'), entry('a'));
     await redis.hset(recoveries, 'poison', often);
   };
 
-  test('says how many entries of a dead pool come before each of a poison job, some at a time', async () => {
+  test('says where in the list of a dead pool the entries of poison jobs are, some at a time', async () => {
     await seed();
     const before = await allOf();
-    expect(await plan(0, 100)).toEqual([5, 3, 'poison']);
-    expect(await plan(0, 3)).toEqual([3]);
-    expect(await plan(3, 3)).toEqual([2, 0, 'poison']);
+    expect(await plan(0, 100)).toEqual([5, 1, 'poison']);
+    expect(await plan(0, 1)).toEqual([1]);
+    expect(await plan(1, 3)).toEqual([3, 0, 'poison']);
     expect(await plan(5, 3)).toEqual([0]);
     expect(await allOf()).toEqual(before);
   });
@@ -222,7 +221,7 @@ describe('a plan', () => {
     const byPass = [...JSON.parse(often).slice(1), [second(-60), 'other', stale, 'this']];
     await redis.hset(recoveries, 'poison', JSON.stringify(byPass));
     expect(await plan(0, 100, stale, 'this')).toEqual([5]);
-    expect(await plan(0, 100, stale, 'another')).toEqual([5, 3, 'poison']);
+    expect(await plan(0, 100, stale, 'another')).toEqual([5, 1, 'poison']);
   });
 
   test('says nothing of a pool that lives', async () => {
@@ -246,10 +245,10 @@ describe('a plan', () => {
 
   test('looks at eight million bytes a step, and goes on from there', async () => {
     await seed();
-    await redis.rpush(held, ...Array.from({ length: 20 }, (_, i) => entry(`${i}`, `,"x":"${'x'.repeat(900_000)}"`)));
+    await redis.lpush(held, ...Array.from({ length: 20 }, (_, i) => entry(`${i}`, `,"x":"${'x'.repeat(900_000)}"`)));
     const [seen = 0] = (await plan(0, 100)) as number[];
     expect(seen).toBe(16);
-    expect(await plan(seen, 100)).toEqual([9, 7, 'poison']);
+    expect(await plan(seen, 100)).toEqual([9, 5, 'poison']);
   });
 });
 
