@@ -1,4 +1,5 @@
 import type { Redis } from 'ioredis';
+import { second } from '../support/jobs.ts';
 
 /** What Redis held after the beginning of a path, and what the test knows beside it. */
 interface Moment<About> {
@@ -6,7 +7,12 @@ interface Moment<About> {
   readonly length: number;
   readonly keys: readonly { readonly key: string; readonly value: Buffer; readonly ttl: number }[];
   readonly about: About;
+  /** When it was, in unix seconds. */
+  readonly at: number;
 }
+
+/** How long a moment can be gone back to, in s. What has just been updated in it would be old after that. */
+const usableFor = 10;
 
 const nameOf = (steps: readonly string[]): string => steps.join(' → ');
 
@@ -33,13 +39,20 @@ export const createMoments = <About>(paths: readonly (readonly string[])[]) => {
       );
       // A key whose time has just ended is gone.
       const keys = found.flatMap(({ value, ...key }) => (value === null ? [] : [{ ...key, value }]));
-      kept.set(name, { length: beginning.length, keys, about });
+      kept.set(name, { length: beginning.length, keys, about, at: second() });
     },
-    /** Gives Redis the latest state of this path that is known, and returns that moment. */
+    /**
+     * Gives Redis the latest state of this path that is known, and returns that moment. Paths that begin alike should follow one
+     * another, because moments age.
+     */
     async restore(redis: Redis, path: readonly string[]): Promise<Moment<About> | undefined> {
       for (let length = path.length; length > 0; length--) {
         const moment = kept.get(nameOf(path.slice(0, length)));
         if (moment === undefined) continue;
+        if (second() - moment.at > usableFor) {
+          kept.delete(nameOf(path.slice(0, length)));
+          continue;
+        }
         await redis.flushall();
         await Promise.all(moment.keys.map(({ key, value, ttl }) => redis.restore(key, ttl, value)));
         return moment;

@@ -55,6 +55,7 @@ interface Trace {
   readonly name: string;
   readonly steps: readonly { readonly type: string; readonly value: unknown; readonly life: Life }[];
 }
+const wayOf = ({ steps }: Pick<Trace, 'steps'>): string => steps.map(({ type }) => type).join(' → ');
 const keyOf = (state: { value: unknown; context: Life }) => JSON.stringify([state.value, state.context]);
 const paths: readonly Trace[] = model.getShortestPaths().map(({ description, steps }) => ({
   name: description,
@@ -76,10 +77,11 @@ const overtaken = Object.values(model.getAdjacencyMap() as unknown as Record<str
       .map(({ event, state: next }) => {
         const path = pathTo.get(keyOf(state)) ?? [];
         const steps = [...path, { type: event.type, value: next.value, life: next.context }];
-        return { name: steps.map(({ type }) => type).join(' → '), steps };
+        return { name: wayOf({ steps }), steps };
       }),
 );
-const traces: readonly Trace[] = [...paths, ...overtaken];
+/** Paths with the same beginning follow one another. */
+const traces: readonly Trace[] = [...paths, ...overtaken].sort((a, b) => (wayOf(a) < wayOf(b) ? -1 : 1));
 const hitStates = new Set<string>();
 const hitEvents = new Set<string>();
 
