@@ -224,7 +224,7 @@ test('a planned rescue ends where recoveries cannot be recorded, and requeues no
 
 test('a job that only the marks of an act name is not quarantined', async () => {
   await redis.hset('t:reaper:recoveries', { a: deaths, other: deaths });
-  await seed('other');
+  await seedPool(redis, 'gone', { heartbeat: second(-100), holds: new Map([['X', ['other']]]) });
   await rescue({});
   await seed('a', 'b');
   const [act] = (await plan()) as PlannedRescue[];
