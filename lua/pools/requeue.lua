@@ -75,16 +75,16 @@ local function record()
   end
 end
 
--- Whether the entry at this index of its list is as planned.
-local function isPlanned(does, entry, index)
-  local from = marksFrom and (index - marksFrom) * MARK
+-- Whether an entry is as planned. `taken`: how many entries were behind it in its list.
+local last = marksFrom and redis.call('LLEN', types[1].held) - 1
+local function isPlanned(does, entry, taken)
+  local from = marksFrom and (last - taken - marksFrom) * MARK
   return not from or string.sub(marks, from + 1, from + MARK) == markOf(does, entry)
 end
 
 -- Moves up to `most` entries of a type. Returns how many, the poison job whose entry is next, and the jobs of the entries.
 local function moveEntries(held, queue, most)
   local moved, poison, jobs, isStopped = 0, nil, {}, false
-  local last = redis.call('LLEN', held) - 1
   -- The entries of the type before say nothing of the size of these.
   stride = math.min(stride, FIRST_STRIDE)
   repeat
@@ -108,7 +108,7 @@ local function moveEntries(held, queue, most)
           does = isPoison(entries[i], text, death, maxRecoveries) and 'q' or 'r'
         end
       end
-      local isAsPlanned = isPlanned(does, entries[i], last - moved - #moving)
+      local isAsPlanned = isPlanned(does, entries[i], moved + #moving)
       if does == 'q' or not isAsPlanned then
         poison, isStopped = isAsPlanned and id or nil, true
         break

@@ -25,8 +25,8 @@ export const countLeft = (planned: PlannedRescue, type: string, { moved, quarant
   return countEntries(marksOf(planned, type)) - requeued - quarantined.filter((one) => one.type === type).length;
 };
 
-/** How many entries are requeued (`r`), quarantined (`q`), or stay. */
-export const countMarks = (marks: string, letter: 'r' | 'q' | '-'): number => marks.split(letter).length - 1;
+/** How many entries are requeued (`r`) or quarantined (`q`). */
+export const countMarks = (marks: string, letter: 'r' | 'q'): number => marks.split(letter).length - 1;
 
 export const areMarks = (value: unknown): value is string =>
   typeof value === 'string' && value.replace(/[rq-][0-9a-f]{11}/g, '') === '';

@@ -1,4 +1,6 @@
+import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
+import { addCounts } from '../machines/counts.ts';
 import { areMarks, countMarks } from '../machines/marks.ts';
 import { countsByName, isPlainRecord } from './values.ts';
 
@@ -18,16 +20,18 @@ const ofPool = () =>
   });
 
 const agreesWithMarks = ({ entries, poison, marks }: z.output<ReturnType<typeof poolShape>>): boolean => {
-  const left = new Map(Object.entries(entries));
-  const leftPoison = new Map<string, number>();
-  for (const { type } of poison) leftPoison.set(type, (leftPoison.get(type) ?? 0) + 1);
-  for (const [type, of] of Object.entries(marks)) {
-    if (countMarks(of, 'r') !== (left.get(type) ?? 0) || countMarks(of, 'q') !== (leftPoison.get(type) ?? 0))
-      return false;
-    left.delete(type);
-    leftPoison.delete(type);
-  }
-  return left.size === 0 && leftPoison.size === 0;
+  const marked = (letter: 'r' | 'q') => {
+    const counts = Object.entries(marks).map(([type, of]) => [type, countMarks(of, letter)] as const);
+    return addCounts(
+      {},
+      counts.filter(([, count]) => count > 0),
+    );
+  };
+  const quarantined = poison.map(({ type }) => [type, 1] as const);
+  return (
+    isDeepStrictEqual(addCounts({}, Object.entries(entries)), marked('r')) &&
+    isDeepStrictEqual(addCounts({}, quarantined), marked('q'))
+  );
 };
 
 const poolShape = () =>
