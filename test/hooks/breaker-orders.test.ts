@@ -24,7 +24,8 @@ const endpoint = () => redis.hgetall(keys.hookEndpoint(origin));
 test('the failures of two hosts add up, and what is in flight when the breaker opens does not open it for longer', async () => {
   await everySchedule({
     reset: () => failing(4, 0, -1),
-    body: (command) => ['a', 'b'].map((who) => world.host(world.watch(command), who, 0, replies.down, { most: 2 })),
+    look: world.look,
+    body: (command) => ['a', 'b'].map((who) => world.host(command, who, 0, replies.down, { most: 2 })),
     check: async () => {
       world.verify();
       const settled = Object.values(world.said)
@@ -50,11 +51,11 @@ test.each([
       isClaimed = false;
       return failing(8, 3, -10_000);
     },
+    look: world.look,
     body: (command) => {
-      const watched = world.watch(command);
-      const hosts = ['a', 'b'].map((who, i) => world.host(watched, who, i, reply, { most: 2 }));
+      const hosts = ['a', 'b'].map((who, i) => world.host(command, who, i, reply, { most: 2 }));
       // This one dies with what it has claimed.
-      const dying = world.recordsOf(watched, 'c', 2).claim(origin, 2);
+      const dying = world.recordsOf(command, 'c', 2).claim(origin, 2);
       const note = dying.then(({ hooks }) => {
         isClaimed = hooks.length > 0;
       });
@@ -81,10 +82,8 @@ test.each([
 test('after the host of a probe has died and its claim has expired, exactly one other probe is sent', async () => {
   await everySchedule({
     reset: () => failing(8, 3, -10_000),
-    body: (command) => [
-      world.host(world.watch(command), 'a', 0, replies.down),
-      world.host(world.watch(command), 'b', 1, replies.down),
-    ],
+    look: world.look,
+    body: (command) => [world.host(command, 'a', 0, replies.down), world.host(command, 'b', 1, replies.down)],
     check: async (trace) => {
       world.verify();
       const isProbed = world.sent.some(({ who }) => who !== 'before');

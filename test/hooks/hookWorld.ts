@@ -24,8 +24,8 @@ export interface World {
   readonly said: Record<string, string[]>;
   reset(): Promise<void>;
   seed(id: string, fields?: Record<string, string | number>): Promise<void>;
-  /** Commands that wait for their turn, and after each of which the invariants are looked at. */
-  watch(command: Command): Command;
+  /** Looks at the invariants after a command. */
+  look(step: string): Promise<void>;
   /** The records as an actor sees them at a time, in ms after `base`. */
   recordsOf(command: Command | undefined, who: string, at: number): HookRecords;
   /** A host that claims what is due at a time, sends it, and settles at that time or a later one. */
@@ -98,12 +98,7 @@ export const createWorld = (redis: Redis): World => {
       invariants.reset();
       await redis.flushall();
     },
-    watch: (command) => (who, label, act) =>
-      command(who, label, async () => {
-        const result = await act();
-        await invariants.look(`${who}: ${label}`);
-        return result;
-      }),
+    look: (step) => invariants.look(step),
     recordsOf: (command, who, at) => recordsOf(scene, clientFor(redis, command, who), who, at),
     async host(command, who, at, reply, { settledAt = at, most = 100 } = {}) {
       await hostWith(scene, clientFor(redis, command, who), who, at, reply, settledAt).round(origin, most);

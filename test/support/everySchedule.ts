@@ -4,7 +4,8 @@ interface Waiting {
   readonly label: string;
 }
 interface Pending extends Waiting {
-  go(): void;
+  /** Sends it, and then looks, before the actor gets the reply. */
+  go(after: ((step: string) => Promise<unknown>) | undefined): void;
 }
 
 /** Makes a command wait for its turn. A command of a dead actor never gets a reply. */
@@ -19,7 +20,8 @@ const areReads = (a: Waiting, b: Waiting): boolean => reads.test(a.label) && rea
  * also runs `body` for every point at which one of the actors can die.
  *
  * The waiting commands are known only after all earlier ones have got their replies. So a schedule is a list of choices among
- * the waiting commands, and the next schedule differs in the last choice that has an alternative left.
+ * the waiting commands, and the next schedule differs in the last choice that has an alternative left. Redis does not see when
+ * an actor dies, only after which of its commands: it dies right after that one, or at the beginning.
  *
  * @returns the number of schedules.
  */
@@ -27,6 +29,7 @@ export const everySchedule = async ({
   reset,
   body,
   check,
+  look,
   crashes,
   commute = areReads,
 }: {
@@ -34,6 +37,8 @@ export const everySchedule = async ({
   body: (command: Command) => Promise<unknown>[];
   /** Throws if an invariant is broken. `trace` lists the commands in their order. */
   check: (trace: readonly string[]) => Promise<void>;
+  /** Runs after each command that no earlier schedule had after the same ones, and after the one before the first of these. */
+  look?: (step: string) => Promise<unknown>;
   crashes: boolean;
   /**
    * Whether two waiting commands lead to the same result in either order. Of the orders that differ only in such neighbors, one
@@ -50,25 +55,31 @@ export const everySchedule = async ({
     const choices: number[] = [];
     const running = createRunning();
     let dead: string | undefined;
+    /** Actors that could have died before the command for which they wait. */
+    let spared = new Set<string>();
     /** Commands that would repeat an order: they had this turn in an earlier one, and commute with all that ran since. */
     let asleep: Pending[] = [];
     let isRepeated = false;
     const command: Command = (who, label, act) =>
       new Promise((resolve, reject) => {
-        if (who !== dead) pending.push({ who, label, go: () => running.add(act().then(resolve, reject)) });
+        const run = async (after: typeof look) => {
+          const reply = await act();
+          await after?.(`${who}: ${label}`);
+          return reply;
+        };
+        if (who !== dead) pending.push({ who, label, go: (after) => running.add(run(after).then(resolve, reject)) });
       });
     await reset();
     const alive = countAlive(body(command));
     for (;;) {
       await running.allWait();
       // An actor may wait for a reply of its own that is no command.
-      for (let turns = 0; turns < 200_000 && pending.length === 0 && alive() > 0 && dead === undefined; turns++) {
-        await new Promise((resolve) => setImmediate(resolve));
-      }
+      const isAwaited = () => pending.length === 0 && alive() > 0 && dead === undefined;
+      for (let turns = 0; turns < 200_000 && isAwaited(); turns++) await nextTurn();
       pending.sort((a, b) => (a.who < b.who ? -1 : 1));
       if (pending.length === 0) {
         // Otherwise orders would be left out without a word.
-        if (alive() > 0 && dead === undefined) throw new Error('an actor waits for something that is no command');
+        if (isAwaited()) throw new Error('an actor waits for something that is no command');
         break;
       }
       const open = pending.filter((one) => !asleep.includes(one));
@@ -76,16 +87,18 @@ export const everySchedule = async ({
       isRepeated = count === 0;
       if (isRepeated) break;
       const choice = prefix[choices.length] ?? 0;
-      const width = count * (crashes && dead === undefined ? 2 : 1);
+      const mortal = crashes && dead === undefined ? firstOfEach(open).filter(({ who }) => !spared.has(who)) : [];
+      const width = count + mortal.length;
       if (choice >= width) throw new Error('the actors are not deterministic: the same choices led to other commands');
       widths.push(width);
       choices.push(choice);
-      const chosen = open[choice % count] as Pending;
+      const chosen = (choice < count ? open[choice] : mortal[choice - count]) as Pending;
+      spared = new Set(pending.map(({ who }) => who).filter((who) => who !== chosen.who));
       pending.splice(pending.indexOf(chosen), 1);
       asleep = choice < count ? [...asleep, ...open.slice(0, choice)].filter((one) => commute(one, chosen)) : [];
       if (choice < count) {
         trace.push(`${chosen.who}: ${chosen.label}`);
-        chosen.go();
+        chosen.go(choices.length < prefix.length - 1 ? undefined : look);
       } else {
         dead = chosen.who;
         trace.push(`${dead} dies before ${chosen.label}`);
@@ -98,12 +111,16 @@ export const everySchedule = async ({
     } catch (error) {
       throw new Error(`${(error as Error).message}\nin this order:\n  ${trace.join('\n  ')}`);
     }
-    let last = choices.length - 1;
-    while (last >= 0 && (choices[last] as number) + 1 >= (widths[last] as number)) last -= 1;
+    const last = choices.findLastIndex((choice, i) => choice + 1 < (widths[i] as number));
     if (last < 0) return runs;
     prefix = [...choices.slice(0, last), (choices[last] as number) + 1];
   }
 };
+
+/** The first command of each actor. */
+const firstOfEach = (waiting: readonly Pending[]): Pending[] => [
+  ...new Map([...waiting].reverse().map((one) => [one.who, one])).values(),
+];
 
 /** Counts the actors that have not ended. */
 const countAlive = (actors: readonly Promise<unknown>[]): (() => number) => {
@@ -139,8 +156,10 @@ const createRunning = () => {
             reply = resolve;
           });
         }
-        await new Promise((resolve) => setImmediate(resolve));
+        await nextTurn();
       }
     },
   };
 };
+
+const nextTurn = () => new Promise((resolve) => setImmediate(resolve));

@@ -215,6 +215,9 @@ const lookFor = async (command: Command): Promise<string> => {
   return search.evidenceOf(facts).found;
 };
 
+const isElsewhere = (label: string) =>
+  /^(sscan|hscan|time|exists \S+:lock_info|evalsha \w+ 1 t:(retry|dead)$)/.test(label);
+
 test.each([
   ['from the queue to a worker', 'queue'],
   ['out of scheduled, through the queue, to a worker', 'scheduled'],
@@ -248,8 +251,8 @@ test.each([
     ],
     check: async () => expect(found).not.toBe('nowhere'),
     crashes: false,
-    // The search only reads, and the mover has one command at a time.
-    commute: (one, other) => one.who === other.who,
+    // The search only reads, the mover has one command at a time, and some places are none that the entry moves through.
+    commute: (one, other) => one.who === other.who || isElsewhere(one.label) || isElsewhere(other.label),
   });
-  expect(runs).toBeGreaterThan(7);
+  expect(runs).toBeGreaterThan(5);
 });

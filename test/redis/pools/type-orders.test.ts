@@ -135,7 +135,7 @@ test('two reapers requeue entries of several types in steps, in every order and 
     },
     crashes: true,
   });
-  expect(runs).toBeGreaterThan(10);
+  expect(runs).toBeGreaterThan(7);
 });
 
 test("beside gocraft's own reaper, which goes through the types entry by entry, nothing is lost or doubled", async () => {
@@ -151,7 +151,7 @@ test("beside gocraft's own reaper, which goes through the types entry by entry, 
     check: async () => void (await check()),
     crashes: true,
   });
-  expect(runs).toBeGreaterThan(50);
+  expect(runs).toBeGreaterThan(30);
 });
 
 test('a pool that beats again keeps what it holds of each type, beside a pool that fetches what was requeued', async () => {
