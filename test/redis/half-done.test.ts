@@ -9,7 +9,7 @@ import { hasFineRights, type RedisServer, startRedis } from '../support/redisSer
 import { audit, auditKept } from '../support/scriptSetUps/recorded.ts';
 import { changes, fenceNumber, lease, type SetUp, thisRun } from '../support/scriptSetUps/values.ts';
 import { scriptTable } from '../support/scriptTable.ts';
-import { writeState } from '../support/states.ts';
+import { readValue, repliesOf, writeState } from '../support/states.ts';
 
 // Every script, in states in which it writes all that it can, with each thing that it needs taken away in turn: Redis is as
 // it was, and the answer is an error that says why, or all is done. `test/support/scriptSetUps/` has the states.
@@ -59,40 +59,39 @@ const allCommands = () => {
   return [...all].filter((command) => !ours.includes(command)).sort();
 };
 
+const runIds = new Map<Redis, string>();
 /** Which process of Redis this is. */
-const runId = async (client: Redis) => /run_id:(\w+)/.exec(await client.info('server'))?.[1] as string;
+const runIdOf = async (client: Redis): Promise<string> => {
+  const known = runIds.get(client) ?? (/run_id:(\w+)/.exec(await client.info('server'))?.[1] as string);
+  runIds.set(client, known);
+  return known;
+};
 
 type Snapshot = Readonly<Record<string, string>>;
 /** Each key: its type, whether it ends, and what it holds. A time of just now is any other. */
 const snapshot = async (): Promise<Snapshot> => {
-  const run = await runId(redis);
+  const runId = await runIdOf(redis);
   const names = (await redis.keys('*')).sort();
-  const found = await Promise.all(
-    names.map(async (name) => {
-      const [type, ttl] = await Promise.all([redis.type(name), redis.ttl(name)]);
-      const value =
-        type === 'string'
-          ? await redis.get(name)
-          : type === 'hash'
-            ? Object.entries(await redis.hgetall(name)).sort()
-            : type === 'list'
-              ? await redis.lrange(name, 0, -1)
-              : type === 'set'
-                ? (await redis.smembers(name)).sort()
-                : type === 'stream'
-                  ? await redis.xrange(name, '-', '+')
-                  : await redis.zrange(name, '0', '-1', 'WITHSCORES');
+  const types = redis.pipeline();
+  for (const name of names) types.type(name).ttl(name);
+  const known = await repliesOf(types);
+  const values = redis.pipeline();
+  for (const [i, name] of names.entries()) readValue[known[2 * i] as keyof typeof readValue](values, name);
+  const found = await repliesOf(values);
+  return Object.fromEntries(
+    names.map((name, i) => {
+      const [type, ttl] = known.slice(2 * i) as [string, number];
+      const value = type === 'hash' ? Object.entries(found[i] as object).sort() : found[i];
       return [
         name,
-        `${type}${ttl >= 0 ? ', ends' : ''}: ${JSON.stringify(value)}`
-          .replaceAll(run, thisRun)
+        `${type}${ttl >= 0 ? ', ends' : ''}: ${JSON.stringify(type === 'set' ? (value as string[]).sort() : value)}`
+          .replaceAll(runId, thisRun)
           // A digest of a text that holds the time.
           .replace(/(record\W+)[0-9a-f]{40}/g, '$1<digest>')
           .replace(/\d{10,13}/g, settled),
       ];
     }),
   );
-  return Object.fromEntries(found);
 };
 const began = Date.now() / 1_000;
 const settled = (digits: string) => {
@@ -118,15 +117,17 @@ const recorder = createRecorder({ keys: { audit }, maxEntries: 1_000, onRefused:
 
 const set = async ({ state, fenced }: SetUp) => {
   await redis.flushall();
-  // PEXPIRE: one of the Redis servers has no EXPIRE.
   const lasting = Object.entries(state).map(([key, { type, value }]) => [key, { type, value }]);
-  const run = await runId(redis);
+  const run = await runIdOf(redis);
   await writeState(redis, JSON.parse(JSON.stringify(Object.fromEntries(lasting)).replaceAll(thisRun, run)));
-  for (const [key, { ttl }] of Object.entries(state)) if (ttl !== undefined) await redis.pexpire(key, 1_000 * ttl);
-  if (fenced) await redis.hset(lease, { holder: 'me', fence: fenceNumber, until: 9_000_000_000_000 });
+  const more = redis.pipeline();
+  // PEXPIRE: one of the Redis servers has no EXPIRE.
+  for (const [key, { ttl }] of Object.entries(state)) if (ttl !== undefined) more.pexpire(key, 1_000 * ttl);
+  if (fenced) more.hset(lease, { holder: 'me', fence: fenceNumber, until: 9_000_000_000_000 });
+  await repliesOf(more);
 };
 const argsOf = async ({ args }: Pick<SetUp, 'args'>) => {
-  const id = await runId(redis);
+  const id = await runIdOf(redis);
   return args.map((arg) => (arg === thisRun ? id : arg));
 };
 const run = async (

@@ -1,7 +1,7 @@
 /** Fault 143: every number that is accepted works at its largest; no timer, time or size of anything overflows. */
 import { Redis } from 'ioredis';
 import { expect, onTestFinished, test, vi } from 'vitest';
-import { z } from 'zod';
+import * as z from 'zod';
 import { createReaper, OptionsError, type Reaper, type ReaperOptions } from '../../src/index.ts';
 import { longestTimer } from '../../src/io/clock.ts';
 import { describeOptions } from '../../src/options/describe.ts';

@@ -21,17 +21,12 @@ export const seedJob = async (
   { age = 600, ...fields }: { age?: number } & Record<string, string | number> = {},
 ): Promise<number> => {
   const at = second(-age);
-  await redis.hset(`t:job_stats:${id}`, {
-    id,
-    name: 'X',
-    kind: 'Generic',
-    status: 'Running',
-    enqueue_time: at,
-    update_time: at,
-    revision: at,
-    ...fields,
-  });
-  await redis.hset('t:job_track:inprogress', id, 2);
+  const stats = { id, name: 'X', kind: 'Generic', status: 'Running', enqueue_time: at, update_time: at, revision: at };
+  await redis
+    .pipeline()
+    .hset(`t:job_stats:${id}`, { ...stats, ...fields })
+    .hset('t:job_track:inprogress', id, 2)
+    .exec();
   return at;
 };
 

@@ -1,4 +1,4 @@
-import type { Redis } from 'ioredis';
+import type { ChainableCommander, Redis } from 'ioredis';
 
 /** One key of a Redis state, in the form of the conformance vectors. */
 export interface StoredKey {
@@ -27,30 +27,48 @@ export const writeState = async (redis: Redis, state: State): Promise<void> => {
     if (type === 'zset') for (const [member, score] of Object.entries(value)) pipeline.zadd(key, Number(score), member);
     if (ttl !== undefined) pipeline.expire(key, ttl);
   }
-  for (const [error] of (await pipeline.exec()) ?? []) if (error) throw error;
+  await repliesOf(pipeline);
 };
 
 export const readState = async (redis: Redis): Promise<State> => {
-  const state: Record<string, StoredKey> = {};
   // The vectors do not contain the reaper's own keys.
   const keys = (await redis.keys('*')).filter((key) => !key.includes(':reaper:')).sort();
-  for (const key of keys) {
-    const type = (await redis.type(key)) as StoredKey['type'];
-    const ttl = await redis.ttl(key);
-    const value =
-      type === 'string'
-        ? await redis.get(key)
-        : type === 'hash'
-          ? await redis.hgetall(key)
-          : type === 'list'
-            ? await redis.lrange(key, 0, -1)
-            : type === 'set'
-              ? (await redis.smembers(key)).sort()
-              : Object.fromEntries(pairs(await redis.zrange(key, '0', '-1', 'WITHSCORES')));
-    state[key] = ttl >= 0 ? { type, value, ttl } : { type, value };
-  }
-  return state;
+  const types = redis.pipeline();
+  for (const key of keys) types.type(key).ttl(key);
+  const known = await repliesOf(types);
+  const values = redis.pipeline();
+  for (const [i, key] of keys.entries()) readValue[known[2 * i] as StoredKey['type']](values, key);
+  const found = await repliesOf(values);
+  return Object.fromEntries(
+    keys.map((key, i) => {
+      const [type, ttl] = known.slice(2 * i) as [StoredKey['type'], number];
+      const value =
+        type === 'set'
+          ? (found[i] as string[]).sort()
+          : type === 'zset'
+            ? Object.fromEntries(pairs(found[i] as string[]))
+            : found[i];
+      return [key, ttl >= 0 ? { type, value, ttl } : { type, value }];
+    }),
+  );
 };
+
+/** Asks for what a key of a type holds. */
+export const readValue = {
+  string: (pipeline, key) => pipeline.get(key),
+  hash: (pipeline, key) => pipeline.hgetall(key),
+  list: (pipeline, key) => pipeline.lrange(key, 0, -1),
+  set: (pipeline, key) => pipeline.smembers(key),
+  zset: (pipeline, key) => pipeline.zrange(key, '0', '-1', 'WITHSCORES'),
+  stream: (pipeline, key) => pipeline.xrange(key, '-', '+'),
+} satisfies Record<string, (pipeline: ChainableCommander, key: string) => unknown>;
+
+/** The replies to all commands of a pipeline, which are sent together. */
+export const repliesOf = async (pipeline: ChainableCommander): Promise<unknown[]> =>
+  ((await pipeline.exec()) ?? []).map(([error, reply]) => {
+    if (error !== null) throw error;
+    return reply;
+  });
 
 const pairs = (flat: readonly string[]): [string, string][] =>
   Array.from({ length: flat.length / 2 }, (_, i) => [flat[2 * i] as string, flat[2 * i + 1] as string]);

@@ -42,15 +42,17 @@ const counters = async () => {
     truth: { lock: lengths.reduce((a, b) => a + b), fields: lengths },
   };
 };
-const seed = async () => {
-  await redis.flushall();
-  await redis.sadd(keys.pools, ...pools);
-  await redis.rpush(keys.queue('X'), 'c');
-  await redis.rpush(held('p'), 'a');
-  await redis.rpush(held('q'), 'b');
-  await redis.set(keys.lock('X'), 7);
-  await redis.hset(keys.lockInfo('X'), { p: 4, q: 1, r: 2 });
-};
+const seed = () =>
+  redis
+    .multi()
+    .flushall()
+    .sadd(keys.pools, ...pools)
+    .rpush(keys.queue('X'), 'c')
+    .rpush(held('p'), 'a')
+    .rpush(held('q'), 'b')
+    .set(keys.lock('X'), 7)
+    .hset(keys.lockInfo('X'), { p: 4, q: 1, r: 2 })
+    .exec();
 
 test('fault 148: several steps give the same counters as one step, and report by how much they were off', async () => {
   await seed();

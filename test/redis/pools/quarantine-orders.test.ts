@@ -129,16 +129,19 @@ const beat = (command: Command, pool: string) =>
 const bad = '{"name":"X","id":"bad","t":1,"args":{}}';
 const good = '{"name":"X","id":"good","t":1,"args":{}}';
 const reset = async () => {
-  await redis.flushall();
   quarantined = [];
   oldBeat = second(-60);
-  await redis.sadd(keys.pools, 'p');
-  await redis.hset(keys.heartbeat('p'), { heartbeat_at: oldBeat, job_names: 'X' });
-  await redis.rpush(keys.inProgress('X', 'p'), good, bad);
-  await redis.set(keys.lock('X'), 2);
-  await redis.hset(keys.lockInfo('X'), 'p', 2);
   const deaths = [300, 200, 100].map((age) => [second(-age), 'q', second(-age)]);
-  await redis.hset(keys.recoveries, 'bad', JSON.stringify(deaths));
+  await redis
+    .multi()
+    .flushall()
+    .sadd(keys.pools, 'p')
+    .hset(keys.heartbeat('p'), { heartbeat_at: oldBeat, job_names: 'X' })
+    .rpush(keys.inProgress('X', 'p'), good, bad)
+    .set(keys.lock('X'), 2)
+    .hset(keys.lockInfo('X'), 'p', 2)
+    .hset(keys.recoveries, 'bad', JSON.stringify(deaths))
+    .exec();
   await seedJob(redis, 'bad', { web_hook_url: 'http://h' });
 };
 
