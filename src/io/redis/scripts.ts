@@ -31,15 +31,23 @@ interface Source {
 }
 
 const include = /^--- @include (\w+)$/gm;
+const comment = /^\s*--(?!- @include ).*\n/gm;
+/** A Lua text without its comments. */
+const readLua = (path: string): string => readFileSync(`${root}${path}.lua`, 'utf8').replace(comment, '');
+const includes = new Map(
+  readdirSync(`${root}includes`).map((file) => {
+    const name = basename(file, '.lua');
+    return [name, readLua(`includes/${name}`)];
+  }),
+);
 /** Replaces each `--- @include NAME` in a Lua text, also in the included texts. Each file is included once. */
 const withIncludes = (text: string, included = new Set<string>()): string =>
   text.replace(include, (_, name: string) => {
     if (included.has(name)) return '';
     included.add(name);
-    return withIncludes(readFileSync(`${root}includes/${name}.lua`, 'utf8'), included);
+    return withIncludes(includes.get(name) as string, included);
   });
 const scriptOf = (source: string): Script => ({ source, sha: createHash('sha1').update(source).digest('hex') });
-const sourceOf = (text: string): string => withIncludes(text).replace(/^\s*--.*\n/gm, '');
 /** The plan of a script: the same text, in which `isPlan` is true. */
 const planned = (source: string): string => source.replace('local isPlan = false', 'local isPlan = true');
 
@@ -49,18 +57,18 @@ const planned = (source: string): string => source.replace('local isPlan = false
  */
 const sources: ReadonlyMap<string, Source> = new Map(
   folders
-    .flatMap((folder) => readdirSync(`${root}${folder}`).map((file) => `${folder}/${file}`))
-    .map((file) => {
-      const text = readFileSync(`${root}${file}`, 'utf8');
+    .flatMap((folder) => readdirSync(`${root}${folder}`).map((file) => `${folder}/${basename(file, '.lua')}`))
+    .map((path) => {
+      const text = readLua(path);
       // A reply that was kept is repeated before the fence: the lease may have expired by the time it is asked for.
       const isOnce = text.includes('--- @include once');
       const before = isOnce ? '--- @include once\n' : '';
-      const fenced = sourceOf(`${before}--- @include fence\n${text}`);
-      const open = sourceOf(text);
+      const fenced = withIncludes(`${before}--- @include fence\n${text}`);
+      const open = withIncludes(text);
       const act = { open: scriptOf(open), fenced: scriptOf(fenced) };
       const hasPlan = text.includes('--- @include plan\n');
       const plan = hasPlan ? { open: scriptOf(planned(open)), fenced: scriptOf(planned(fenced)) } : undefined;
-      return [basename(file, '.lua'), { act, plan, isOnce, isRecorded: open.includes('local auditing') }];
+      return [basename(path), { act, plan, isOnce, isRecorded: open.includes('local auditing') }];
     }),
 );
 
