@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { OptionsError } from './errors.ts';
 import { refusedSettings } from './io/redis/givenSettings.ts';
 import { parseRedisUrl } from './io/redis/url.ts';

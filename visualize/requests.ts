@@ -1,5 +1,5 @@
 import PQueue from 'p-queue';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Explanation, Inspected } from '../src/reaper/inspection.ts';
 import type { AnswerMessage, Question, Request } from './protocol.ts';
 import type { Recorder } from './recorder.ts';

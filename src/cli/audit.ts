@@ -1,5 +1,5 @@
 import { type Command, InvalidArgumentError } from 'commander';
-import { z } from 'zod';
+import * as z from 'zod';
 import { countText } from '../ages.ts';
 import type { AuditEntry, AuditFilter, Reaper } from '../index.ts';
 import { age, nonEmpty } from './arguments.ts';

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { closeSync, existsSync, linkSync, openSync, renameSync, unlinkSync, writeSync } from 'node:fs';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { PlannedAct, PlannedChange } from '../index.ts';
 import { plannedChange } from '../options/plannedChange.ts';
 import { readText } from './configFile.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { optionsSchema } from './schema.ts';
 import type { OptionMeta } from './values.ts';
 

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { z } from 'zod';
+import * as z from 'zod';
 import { addCounts } from '../machines/counts.ts';
 import { areMarks, countMarks } from '../machines/marks.ts';
 import { countsByName, isPlainRecord } from './values.ts';

@@ -1,5 +1,5 @@
 import ms, { type StringValue } from 'ms';
-import { z } from 'zod';
+import * as z from 'zod';
 import { longestTimer } from '../io/clock.ts';
 import type { Duration, DurationText } from './duration.ts';
 

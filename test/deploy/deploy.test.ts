@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { parse, parseDocument } from 'yaml';
-import { z } from 'zod';
+import * as z from 'zod';
 import { describeOptions } from '../../src/options/describe.ts';
 import { packageRoot, version } from '../../src/package.ts';
 
