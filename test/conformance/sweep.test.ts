@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { afterAll, beforeEach, describe, expect, test } from 'vitest';
 import { createReaper, type JobOutcome } from '../../src/index.ts';
 import { hookEndpointFixture, redisFixture } from '../support/fixture.ts';
 import { differences, fill, readState, writeState } from '../support/states.ts';
@@ -32,18 +32,20 @@ const vectors = readVectors<SweepVector>('sweep.jsonl.gz').map((vector) => [vect
 let passedOver = 0;
 
 describe.each([{ screen: false }, { screen: true }])('with %o', (sweep) => {
+  // Upstream has no maximum age of a change: some of these are weeks old.
+  const hooks = { maxAge: '100d' } as const;
+  // One for all vectors: what it remembers of a sweep must not matter in the next one.
+  const reaper = createReaper({ redis: server.client, namespace, logger: false, hooks, sweep });
+  const outcomes = new Map<string, JobOutcome>();
+  reaper.on('job', (outcome) => void outcomes.set(outcome.id, outcome));
+  beforeEach(() => outcomes.clear());
+  afterAll(() => reaper.stop({ timeout: 0 }));
+
   test.each(vectors)('sweep: %s', async (name, vector) => {
     const now = Math.floor(Date.now() / 1_000);
     const { before, upstream, ours } = fill(vector, now, hookEndpoint.url);
     await writeState(server.client, before);
-    // Upstream has no maximum age of a change: some of these are weeks old.
-    const hooks = { maxAge: '100d' } as const;
-    const reaper = createReaper({ redis: server.client, namespace, logger: false, hooks, sweep });
-    const outcomes = new Map<string, JobOutcome>();
-    reaper.on('job', (outcome) => void outcomes.set(outcome.id, outcome));
-
     const summary = await reaper.sweep();
-    await reaper.stop({ timeout: 0 });
 
     const expected = Object.fromEntries(
       Object.entries(ours).map(([id, { verdict, reason }]) => [id, `${wordOf(verdict)} ${wordOf(reason)}`]),
