@@ -1,5 +1,5 @@
-import { expect, test } from 'vitest';
-import { createReaper } from '../../src/index.ts';
+import { afterAll, expect, test } from 'vitest';
+import { createReaper, type Reaper } from '../../src/index.ts';
 import { redisFixture } from '../support/fixture.ts';
 import { fill, readState, type State, writeState } from '../support/states.ts';
 import { namespace, type RescueVector, readJson, readVectors } from './vectors.ts';
@@ -8,12 +8,17 @@ const { redis } = await redisFixture();
 
 const jobs = `${namespace}:jobs:`;
 
+/** One reaper for all vectors with the same job types. */
+const reapers = new Map<string, Reaper>();
+afterAll(() => Promise.all([...reapers.values()].map((reaper) => reaper.stop())));
+
 /** Writes a state into Redis, runs a rescue without grace, and returns the state afterwards. */
 const rescue = async (before: State, jobTypes: readonly string[]) => {
   await writeState(redis, before);
-  const reaper = createReaper({ redis: redis, namespace, jobTypes: [...jobTypes], logger: false });
+  const name = jobTypes.join();
+  const reaper = reapers.get(name) ?? createReaper({ redis, namespace, jobTypes: [...jobTypes], logger: false });
+  reapers.set(name, reaper);
   const summary = await reaper.rescue({ grace: 0 });
-  await reaper.stop();
   return { summary, after: await readState(redis) };
 };
 

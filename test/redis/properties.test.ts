@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { createReaper, type JobOutcome, type ReaperOptions } from '../../src/index.ts';
+import { createReaper, type JobOutcome, type Reaper, type ReaperOptions } from '../../src/index.ts';
 import { decodeAck } from '../../src/io/jobs/stats.ts';
 import { createScripts } from '../../src/io/redis/scripts.ts';
 import { type HookEndpoint, startHookEndpoint } from '../support/hookEndpoint.ts';
@@ -99,73 +99,68 @@ const put = async (
   }
 };
 
-const withReaper = async <T>(
-  act: (reaper: ReturnType<typeof createReaper>) => Promise<T>,
-  options: Partial<ReaperOptions> = {},
-): Promise<T> => {
-  const reaper = createReaper({
-    redis: server.client,
-    namespace: 't',
-    logger: false,
-    hooks: { headerTimeout: 2_000 },
-    ...options,
-  });
+/** One reaper for all runs of a property: what it remembers of one must not matter in the next. */
+const withReaper = async (act: (reaper: Reaper) => Promise<void>, options: Partial<ReaperOptions> = {}) => {
+  const hooks = { headerTimeout: 2_000 };
+  const reaper = createReaper({ redis: server.client, namespace: 't', logger: false, hooks, ...options });
   try {
-    return await act(reaper);
+    await act(reaper);
   } finally {
     await reaper.stop({ timeout: 0 });
   }
 };
 
-const sweep = () =>
-  withReaper(async (reaper) => {
-    const outcomes = new Map<string, JobOutcome>();
-    reaper.on('job', (outcome) => void outcomes.set(outcome.id, outcome));
-    await reaper.sweep();
-    return { outcomes, after: await readState(server.client) };
-  });
+const sweep = async (reaper: Reaper) => {
+  const outcomes = new Map<string, JobOutcome>();
+  const note = (outcome: JobOutcome) => void outcomes.set(outcome.id, outcome);
+  reaper.on('job', note);
+  await reaper.sweep();
+  reaper.off('job', note);
+  return { outcomes, after: await readState(server.client) };
+};
 
 /** Times to live run on by themselves. */
 const still = (state: State) =>
   Object.fromEntries(Object.entries(state).map(([key, { type, value }]) => [key, { type, value }]));
 
-test('for any records, a sweep throws and loses nothing, and a second sweep has nothing to do', async () => {
-  await fc.assert(
-    fc.asyncProperty(fc.uniqueArray(job, { selector: ({ id }) => id, minLength: 1, maxLength: 12 }), async (jobs) => {
-      await put(jobs);
-      const before = await readState(server.client);
-      const first = await sweep();
-      expect(first.outcomes.size).toBe(jobs.length);
-      for (const { id } of jobs) {
-        const key = `t:job_stats:${id}`;
-        const { verdict, reason, outcome, error } = first.outcomes.get(id) as JobOutcome;
-        expect([outcome, error]).not.toContain('abandoned');
-        // No stats are ever removed, and a record that cannot be read is left as it is.
-        expect(first.after[key] === undefined).toBe(before[key] === undefined);
-        if (verdict === 'keep')
-          expect([first.after[key], first.after[track]?.value[id]]).toEqual([before[key], before[track]?.value[id]]);
-        if (reason === 'malformed') expect(verdict).toBe('keep');
-        // Only what is final or has no stats leaves the tracking hash.
-        const isTracked = first.after[track]?.value[id] !== undefined;
-        const final = ['Success', 'Stopped', 'Error'].includes(first.after[key]?.value.status);
-        if (!isTracked) expect(final || before[key] === undefined).toBe(true);
-      }
-      // What the first sweep made final is untracked by the second one; nothing else happens, and then nothing at all.
-      const second = await sweep();
-      for (const { verdict, reason, outcome } of second.outcomes.values()) {
-        expect(['keep', 'untrack', 'refire']).toContain(verdict);
-        if (verdict === 'untrack') expect(['acknowledged', 'no-endpoint']).toContain(reason);
-        expect(outcome).not.toBe('overtaken');
-      }
-      const third = await sweep();
-      expect(still(third.after)).toEqual(still(second.after));
-      for (const [key, { value }] of Object.entries(still(first.after))) {
-        if (key !== track) expect(still(second.after)[key]?.value).toEqual(value);
-      }
-    }),
-    { numRuns: 120 },
-  );
-});
+test('for any records, a sweep throws and loses nothing, and a second sweep has nothing to do', () =>
+  withReaper((reaper) =>
+    fc.assert(
+      fc.asyncProperty(fc.uniqueArray(job, { selector: ({ id }) => id, minLength: 1, maxLength: 12 }), async (jobs) => {
+        await put(jobs);
+        const before = await readState(server.client);
+        const first = await sweep(reaper);
+        expect(first.outcomes.size).toBe(jobs.length);
+        for (const { id } of jobs) {
+          const key = `t:job_stats:${id}`;
+          const { verdict, reason, outcome, error } = first.outcomes.get(id) as JobOutcome;
+          expect([outcome, error]).not.toContain('abandoned');
+          // No stats are ever removed, and a record that cannot be read is left as it is.
+          expect(first.after[key] === undefined).toBe(before[key] === undefined);
+          if (verdict === 'keep')
+            expect([first.after[key], first.after[track]?.value[id]]).toEqual([before[key], before[track]?.value[id]]);
+          if (reason === 'malformed') expect(verdict).toBe('keep');
+          // Only what is final or has no stats leaves the tracking hash.
+          const isTracked = first.after[track]?.value[id] !== undefined;
+          const final = ['Success', 'Stopped', 'Error'].includes(first.after[key]?.value.status);
+          if (!isTracked) expect(final || before[key] === undefined).toBe(true);
+        }
+        // What the first sweep made final is untracked by the second one; nothing else happens, and then nothing at all.
+        const second = await sweep(reaper);
+        for (const { verdict, reason, outcome } of second.outcomes.values()) {
+          expect(['keep', 'untrack', 'refire']).toContain(verdict);
+          if (verdict === 'untrack') expect(['acknowledged', 'no-endpoint']).toContain(reason);
+          expect(outcome).not.toBe('overtaken');
+        }
+        const third = await sweep(reaper);
+        expect(still(third.after)).toEqual(still(second.after));
+        for (const [key, { value }] of Object.entries(still(first.after))) {
+          if (key !== track) expect(still(second.after)[key]?.value).toEqual(value);
+        }
+      }),
+      { numRuns: 120 },
+    ),
+  ));
 
 test('Lua and TypeScript agree on which ACKs can be read', async () => {
   const scripts = createScripts(server.client);
@@ -221,66 +216,72 @@ test('for any pools, a rescue keeps every entry and corrects the counters, and a
     counts: fc.dictionary(fc.constantFrom('X', 'Y:Z'), fc.constantFrom('0', '3', '-2', 'x'), { maxKeys: 2 }),
   });
   const locks = fc.dictionary(fc.constantFrom('X', 'Y:Z'), fc.constantFrom('0', '5', '-3', 'x'), { maxKeys: 2 });
-  await fc.assert(
-    fc.asyncProperty(
-      fc.uniqueArray(pool, { selector: ({ name }) => name, maxLength: 4 }),
-      locks,
-      async (pools, lock) => {
-        await server.client.flushall();
-        const entries: string[] = [];
-        const state: Record<string, State[string]> = {};
-        for (const { name, isRegistered, heartbeat, held, counts } of pools) {
-          if (isRegistered) await server.client.sadd('t:worker_pools', name);
-          if (heartbeat !== null)
-            state[`t:worker_pools:${name}`] = {
-              type: 'hash',
-              value: { heartbeat_at: heartbeat === String(now) ? String(Math.floor(Date.now() / 1_000)) : heartbeat },
-            };
-          for (const [type, list] of Object.entries(held)) {
-            if (list.length > 0) state[`t:jobs:${type}:${name}:inprogress`] = { type: 'list', value: list };
-            entries.push(...list.map((entry) => `${type} ${entry}`));
-          }
-          for (const [type, count] of Object.entries(counts))
-            await server.client.hset(`t:jobs:${type}:lock_info`, name, count);
-        }
-        await writeState(server.client, state);
-        for (const [type, value] of Object.entries(lock)) await server.client.set(`t:jobs:${type}:lock`, value);
-        const alive = pools
-          .filter(({ isRegistered, heartbeat }) => isRegistered && heartbeat === String(now))
-          .map(({ name }) => name);
+  await withReaper(
+    (reaper) =>
+      fc.assert(
+        fc.asyncProperty(
+          fc.uniqueArray(pool, { selector: ({ name }) => name, maxLength: 4 }),
+          locks,
+          async (pools, lock) => {
+            await server.client.flushall();
+            const entries: string[] = [];
+            const state: Record<string, State[string]> = {};
+            for (const { name, isRegistered, heartbeat, held, counts } of pools) {
+              if (isRegistered) await server.client.sadd('t:worker_pools', name);
+              if (heartbeat !== null)
+                state[`t:worker_pools:${name}`] = {
+                  type: 'hash',
+                  value: {
+                    heartbeat_at: heartbeat === String(now) ? String(Math.floor(Date.now() / 1_000)) : heartbeat,
+                  },
+                };
+              for (const [type, list] of Object.entries(held)) {
+                if (list.length > 0) state[`t:jobs:${type}:${name}:inprogress`] = { type: 'list', value: list };
+                entries.push(...list.map((entry) => `${type} ${entry}`));
+              }
+              for (const [type, count] of Object.entries(counts))
+                await server.client.hset(`t:jobs:${type}:lock_info`, name, count);
+            }
+            await writeState(server.client, state);
+            for (const [type, value] of Object.entries(lock)) await server.client.set(`t:jobs:${type}:lock`, value);
+            const alive = pools
+              .filter(({ isRegistered, heartbeat }) => isRegistered && heartbeat === String(now))
+              .map(({ name }) => name);
 
-        // A heartbeat that nothing else names belongs to no pool: it is not a suspect, and stays.
-        const isNamed = ({ isRegistered, held, counts }: (typeof pools)[number]) =>
-          isRegistered || Object.values(held).some((list) => list.length > 0) || Object.keys(counts).length > 0;
-        const beating = pools
-          .filter((each) => each.heartbeat !== null && (alive.includes(each.name) || !isNamed(each)))
-          .map(({ name }) => `t:worker_pools:${name}`);
+            // A heartbeat that nothing else names belongs to no pool: it is not a suspect, and stays.
+            const isNamed = ({ isRegistered, held, counts }: (typeof pools)[number]) =>
+              isRegistered || Object.values(held).some((list) => list.length > 0) || Object.keys(counts).length > 0;
+            const beating = pools
+              .filter((each) => each.heartbeat !== null && (alive.includes(each.name) || !isNamed(each)))
+              .map(({ name }) => `t:worker_pools:${name}`);
 
-        await withReaper((reaper) => reaper.rescue({ grace: 0 }), { jobTypes: ['X', 'Y:Z'] });
-        const after = await readState(server.client);
-        const found: string[] = [];
-        for (const type of ['X', 'Y:Z']) {
-          let sum = 0;
-          found.push(...((after[`t:jobs:${type}`]?.value as string[]) ?? []).map((entry) => `${type} ${entry}`));
-          for (const { name, held } of pools) {
-            const list: string[] = after[`t:jobs:${type}:${name}:inprogress`]?.value ?? [];
-            found.push(...list.map((entry) => `${type} ${entry}`));
-            expect(list).toEqual(alive.includes(name) ? (held[type] ?? []) : []);
-            sum += list.length;
-            expect(Number(after[`t:jobs:${type}:lock_info`]?.value[name] ?? 0)).toBe(list.length);
-          }
-          expect(Number(after[`t:jobs:${type}:lock`]?.value ?? 0)).toBe(sum);
-        }
-        expect(found.sort()).toEqual(entries.sort());
-        expect(
-          Object.keys(after)
-            .filter((key) => key.startsWith('t:worker_pools:'))
-            .sort(),
-        ).toEqual(beating.sort());
-        await withReaper((reaper) => reaper.rescue({ grace: 0 }), { jobTypes: ['X', 'Y:Z'] });
-        expect(await readState(server.client)).toEqual(after);
-      },
-    ),
-    { numRuns: 80 },
+            await reaper.rescue({ grace: 0 });
+            const after = await readState(server.client);
+            const found: string[] = [];
+            for (const type of ['X', 'Y:Z']) {
+              let sum = 0;
+              found.push(...((after[`t:jobs:${type}`]?.value as string[]) ?? []).map((entry) => `${type} ${entry}`));
+              for (const { name, held } of pools) {
+                const list: string[] = after[`t:jobs:${type}:${name}:inprogress`]?.value ?? [];
+                found.push(...list.map((entry) => `${type} ${entry}`));
+                expect(list).toEqual(alive.includes(name) ? (held[type] ?? []) : []);
+                sum += list.length;
+                expect(Number(after[`t:jobs:${type}:lock_info`]?.value[name] ?? 0)).toBe(list.length);
+              }
+              expect(Number(after[`t:jobs:${type}:lock`]?.value ?? 0)).toBe(sum);
+            }
+            expect(found.sort()).toEqual(entries.sort());
+            expect(
+              Object.keys(after)
+                .filter((key) => key.startsWith('t:worker_pools:'))
+                .sort(),
+            ).toEqual(beating.sort());
+            await reaper.rescue({ grace: 0 });
+            expect(await readState(server.client)).toEqual(after);
+          },
+        ),
+        { numRuns: 80 },
+      ),
+    { jobTypes: ['X', 'Y:Z'] },
   );
 });
