@@ -1,5 +1,6 @@
 import type { Redis } from 'ioredis';
 import { second } from '../support/jobs.ts';
+import { repliesOf } from '../support/states.ts';
 
 /** What Redis held after the beginning of a path, and what the test knows beside it. */
 interface Moment<About> {
@@ -30,15 +31,15 @@ export const createMoments = <About>(paths: readonly (readonly string[])[]) => {
     async keep(redis: Redis, beginning: readonly string[], about: About): Promise<void> {
       const name = nameOf(beginning);
       if ((uses.get(name) ?? 0) < 2 || kept.has(name)) return;
-      const found = await Promise.all(
-        (await redis.keys('*')).map(async (key) => ({
-          key,
-          value: await redis.dumpBuffer(key),
-          ttl: Math.max(await redis.pttl(key), 0),
-        })),
-      );
-      // A key whose time has just ended is gone.
-      const keys = found.flatMap(({ value, ...key }) => (value === null ? [] : [{ ...key, value }]));
+      const names = await redis.keys('*');
+      const pipeline = redis.pipeline();
+      for (const key of names) pipeline.dumpBuffer(key).pttl(key);
+      const found = await repliesOf(pipeline);
+      const keys = names.flatMap((key, i) => {
+        const [value, ttl] = found.slice(2 * i) as [Buffer | null, number];
+        // A key whose time has just ended is gone.
+        return value === null ? [] : [{ key, value, ttl: Math.max(ttl, 0) }];
+      });
       kept.set(name, { length: beginning.length, keys, about, at: second() });
     },
     /**
@@ -53,8 +54,9 @@ export const createMoments = <About>(paths: readonly (readonly string[])[]) => {
           kept.delete(nameOf(path.slice(0, length)));
           continue;
         }
-        await redis.flushall();
-        await Promise.all(moment.keys.map(({ key, value, ttl }) => redis.restore(key, ttl, value)));
+        const pipeline = redis.pipeline().flushall();
+        for (const { key, value, ttl } of moment.keys) pipeline.restore(key, ttl, value);
+        await repliesOf(pipeline);
         return moment;
       }
       return undefined;

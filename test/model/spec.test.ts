@@ -2,6 +2,7 @@
  * Takes the paths of the specification with the real reaper on a real Redis, and compares both after each step. Where paths begin
  * alike, that beginning is taken once: the others go on from what Redis held at its end.
  */
+import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { createTestModel } from 'xstate/graph';
 import { createReaper, type ReaperEvents } from '../../src/index.ts';
@@ -38,10 +39,17 @@ const events: SpecEvent[] = [
 ];
 let server: RedisServer;
 let hookEndpoint: HookEndpoint;
+/** The client of the reapers. Another actor of Redis comes before some of their scripts. */
+let redis: Redis;
+let beforeScript: ((args: readonly unknown[]) => Promise<void>) | undefined;
 beforeAll(async () => {
   [server, hookEndpoint] = await Promise.all([startRedis(), startHookEndpoint()]);
+  redis = intercept(server.client, 'evalsha', (args) => beforeScript?.(args));
 });
-afterAll(() => Promise.all([server.stop(), hookEndpoint.stop()]));
+afterAll(() => {
+  redis.disconnect();
+  return Promise.all([server.stop(), hookEndpoint.stop()]);
+});
 beforeEach(async () => {
   await server.client.flushall();
   hookEndpoint.answer = undefined;
@@ -94,18 +102,17 @@ const sweep = async (isOvertaken: boolean) => {
   hookEndpoint.hooks.length = 0;
   const { client } = server;
   let moves = isOvertaken;
-  const redis = intercept(client, 'evalsha', async (args) => {
+  beforeScript = async (args) => {
     if (!moves || scriptOfDigest(String(args[0])) !== 'fail_job') return;
     moves = false;
     await client.hset(stats, { update_time: second(-600) });
-  });
+  };
   const reaper = createReaper({ redis, namespace: 't', logger: false, random: () => 0.5, clock });
   reaper.on('job', (job) => void jobs.push(job));
   try {
     await reaper.sweep();
   } finally {
     await reaper.stop({ timeout: 0 });
-    redis.disconnect();
   }
   expect(moves).toBe(false);
 };
@@ -118,13 +125,13 @@ const sweepFenced = async () => {
   const { client } = server;
   const lease = 't:reaper:lease';
   let hasLost = false;
-  const redis = intercept(client, 'evalsha', async ([, count, firstKey]) => {
+  beforeScript = async ([, count, firstKey]) => {
     // The script that reads the facts is the only one with just this key.
     if (hasLost || count !== 1 || firstKey !== stats) return;
     hasLost = true;
     const later = Date.now() + 3_600_000;
     await client.hset(lease, { leader: 'another', host: 'another', fence: later, until: later });
-  });
+  };
   const sweepSettings = { initialDelay: 0, jitter: 0 };
   const reaper = createReaper({ redis, namespace: 't', logger: false, random: () => 0.5, clock, sweep: sweepSettings });
   reaper.on('job', (job) => void jobs.push(job));
@@ -140,7 +147,6 @@ const sweepFenced = async () => {
     await reaper.hooks.quiet();
   } finally {
     await reaper.stop({ timeout: 0 });
-    redis.disconnect();
     await client.del(lease, 't:reaper:progress');
   }
   expect(hasLost).toBe(true);
