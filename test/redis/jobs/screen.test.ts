@@ -4,14 +4,14 @@ import { expect, test } from 'vitest';
 import type { JobOutcome, ReaperOptions, SweepOptions, SweepSummary } from '../../../src/index.ts';
 import { redisFixture } from '../../support/fixture.ts';
 import { ackText, second, seedJob } from '../../support/jobs.ts';
-import { readState, type State } from '../../support/states.ts';
+import { readState, repliesOf, type State } from '../../support/states.ts';
 
 const { server, redis, opened, keys } = await redisFixture();
 
 type Fields = Record<string, string | number>;
 
 const sweep = async (screen: boolean, sweepOptions: SweepOptions = {}, options: Partial<ReaperOptions> = {}) => {
-  const reaper = opened.create({ redis: server.url, ...options, sweep: { ...options.sweep, screen } });
+  const reaper = opened.create({ redis, ...options, sweep: { ...options.sweep, screen } });
   const outcomes = new Map<string, string>();
   const counts = new Map<string, number>();
   const count = (type: string, more: number) => counts.set(type, (counts.get(type) ?? 0) + more);
@@ -261,11 +261,11 @@ test('for any records, a sweep that passes over jobs does and counts what one th
       fc.uniqueArray(anyJob, { selector: ({ id }) => id, minLength: 1, maxLength: 40 }),
       async (jobs) => {
         const seed = async () => {
-          await redis.flushall();
+          const pipeline = redis.pipeline().flushall();
           for (const { id, stats } of jobs) {
-            await redis.hset(keys.stats(id), stats as Record<string, string>);
-            await redis.hset(keys.track, id, 2);
+            pipeline.hset(keys.stats(id), stats as Record<string, string>).hset(keys.track, id, 2);
           }
+          await repliesOf(pipeline);
         };
         await seed();
         seen.screened += (await screenedIds(options)).length;
