@@ -102,7 +102,7 @@ test('sweep --plan and rescue --plan print what would be done and change nothing
 
 test('rescue requeues the entries of a dead pool, and rebuilds the lock', async () => {
   await seed();
-  const { code, stdout } = await reaper('rescue', '--grace', '0', '--json');
+  const { code, stdout } = await collect(launchCli(['rescue', '--grace', '0', '--json', ...here()]));
   expect(code).toBe(0);
   expect(lines(stdout)).toMatchObject([
     { type: 'pool', pool: 'dead1', outcome: 'rescued', moved: { X: 1 } },
