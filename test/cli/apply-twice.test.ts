@@ -6,7 +6,7 @@ import { afterAll, beforeEach, expect, test } from 'vitest';
 import { writePlan } from '../../src/cli/planFile.ts';
 import type { AppliedActs, PlannedChange, PoolOutcome } from '../../src/index.ts';
 import { type ScriptName, scriptOfDigest } from '../../src/io/redis/scripts.ts';
-import { launchCli, watchCli } from '../support/cli.ts';
+import { callCli, launchCli, runCli, watchCli } from '../support/cli.ts';
 import { redisFixture } from '../support/fixture.ts';
 import { second, seedJob } from '../support/jobs.ts';
 import { idsIn, seedPool } from '../support/pools.ts';
@@ -29,16 +29,15 @@ const applyUntil = async (script: ScriptName, nth = 1) => {
     for (const [, digest = ''] of digests) if (scriptOfDigest(digest.toLowerCase()) === script) calls += 1;
     return calls >= nth;
   });
-  const { child, ended } = apply(`redis://127.0.0.1:${proxy.port}`);
+  const child = launchCli(applyOn(`redis://127.0.0.1:${proxy.port}`));
+  const { ended } = watchCli(child);
   // If it ends before, the test fails by what it has done.
   await Promise.race([held.reached, ended]);
   return { child, ended, ...held, stop: () => proxy.stop() };
 };
-const apply = (url: string) => {
+const applyOn = (url: string) => {
   const quick = ['--grace', '0', '--rescue-orphaned-after', '0', '--rescue-batch-size', '1', '--json'];
-  const patient = ['--rescue-heartbeat-timeout', heartbeatTimeout];
-  const child = launchCli(['apply', file, '--redis', url, '--namespace', 't', ...quick, ...patient]);
-  return { child, ended: watchCli(child).ended };
+  return ['apply', file, '--redis', url, '--namespace', 't', ...quick, '--rescue-heartbeat-timeout', heartbeatTimeout];
 };
 
 interface Line {
@@ -143,14 +142,14 @@ test('what a process that was killed has left of a plan is done by the next one,
   expect(await idsIn(redis, 't:jobs:X')).toEqual(['a']);
   expect(await idsIn(redis, 't:jobs:X:dead:inprogress')).toEqual(['c', 'b']);
   expect(await redis.hexists('t:reaper:quarantine', 'bad')).toBe(1);
-  const second = await apply(server.url).ended;
+  const second = await callCli(applyOn(server.url));
   await expectAllDoneOnce();
   const { planned, done = 0, moved = 0, failed } = summaryOf(second.stdout);
   expect([planned, done + moved, failed]).toEqual([acts.length, acts.length, 0]);
   expect(linesOf(second.stdout)).toContainEqual(
     expect.objectContaining({ type: 'pool', pool: 'dead', outcome: 'rescued', moved: { X: 2 } }),
   );
-  const third = await apply(server.url).ended;
+  const third = await runCli(applyOn(server.url));
   expect([third.code, summaryOf(third.stdout)]).toEqual([1, expect.objectContaining({ done: 0, moved: acts.length })]);
   await expectAllDoneOnce();
 });

@@ -2,17 +2,18 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { callCli } from '../support/cli.ts';
+import { callCli, runCli } from '../support/cli.ts';
 import { redisFixture } from '../support/fixture.ts';
 import { seedJob } from '../support/jobs.ts';
 
 const { redis, server, keys } = await redisFixture();
 const secret = 'hunter2';
-const reaper = async (...args: string[]) => {
-  const ended = await callCli([...args, '--redis', server.url, '--namespace', 't']);
+const reaperBy = async (run: typeof callCli | typeof runCli, ...args: string[]) => {
+  const ended = await run([...args, '--redis', server.url, '--namespace', 't']);
   expect(`${ended.stdout}${ended.stderr}`).not.toContain(secret);
   return ended;
 };
+const reaper = (...args: string[]) => reaperBy(callCli, ...args);
 const lines = (text: string) =>
   text
     .trim()
@@ -21,7 +22,7 @@ const lines = (text: string) =>
 const status = (id: string) => redis.hget(keys.stats(id), 'status');
 
 test('audit shows what a sweep has done, by whom and why, and undo takes it back after a plan', async () => {
-  expect(await reaper('audit')).toMatchObject({ code: 0, stdout: 'no act is recorded\n' });
+  expect(await reaperBy(runCli, 'audit')).toMatchObject({ code: 0, stdout: 'no act is recorded\n' });
   await seedJob(redis, 'a', { age: 100_000, parameters: secret });
   await seedJob(redis, 'b', { age: 100_000 });
   await reaper('sweep', '--audit-operator', 'ann');
@@ -67,7 +68,7 @@ test('an act that cannot be undone, an entry that is not there, and a wrong id',
     1,
     `reaper: ${entry} requeue: cannot be undone: the entries are in the queue, and a worker may have taken them\n`,
   ]);
-  const missing = await reaper('undo', '5-0');
+  const missing = await reaperBy(runCli, 'undo', '5-0');
   expect([missing.code, missing.stderr]).toEqual([4, 'reaper: there is no entry 5-0. See: reaper audit\n']);
   const wrong = await reaper('undo', entry, 'abc');
   expect([wrong.code, wrong.stderr]).toEqual([2, expect.stringMatching(/'abc' .*must be the id of an entry/)]);

@@ -76,10 +76,10 @@ describe('exit codes', () => {
   });
 
   test('2 for wrong usage', async () => {
-    const { code, stderr } = await runCli(['doctor', '--redis', server.url]);
+    const { code, stderr } = await callCli(['doctor', '--redis', server.url]);
     expect(code).toBe(2);
     expect(stderr).toContain('--namespace');
-    expect((await runCli(['doctor', '--plan', ...on(server.url)])).code).toBe(2);
+    expect((await callCli(['doctor', '--plan', ...on(server.url)])).code).toBe(2);
   });
 });
 

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { expect, test, vi } from 'vitest';
 import { rescue } from '../../src/cli/rescue.ts';
-import { launchCli, runCli, watchCli } from '../support/cli.ts';
+import { callCli, launchCli, watchCli } from '../support/cli.ts';
 import { createTestClock } from '../support/clock.ts';
 import { redisFixture } from '../support/fixture.ts';
 import { second } from '../support/jobs.ts';
@@ -37,7 +37,7 @@ test('with --type only entries of that type are listed, released and dropped', a
     await redis.hset('t:reaper:quarantine', id, JSON.stringify(record));
     await redis.zadd('t:dead', 1, member);
   }
-  const cli = (...args: string[]) => runCli(['quarantine', ...args, '--redis', server.url, '--namespace', 't']);
+  const cli = (...args: string[]) => callCli(['quarantine', ...args, '--redis', server.url, '--namespace', 't']);
   const listed = (await cli('list', '--json', '--type', 'X')).stdout.trim().split('\n');
   expect(listed.map((line) => JSON.parse(line).id)).toEqual(['a']);
   expect((await cli('release', '--type', 'X')).stdout).toBe('requeued: 1\n');

@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import { launchCli, runCli, watchCli } from '../support/cli.ts';
+import { callCli, launchCli, runCli, watchCli } from '../support/cli.ts';
 import { freePort, type RedisServer, startRedis } from '../support/redisServer.ts';
 
 let server: RedisServer;
@@ -53,7 +53,7 @@ test('a port that is in use ends run with 1; other commands open none', async ()
   const { port } = taken.address() as { port: number };
   const run = await runCli(['run', ...base(), '--http', `127.0.0.1:${port}`]);
   expect([run.code, run.stderr]).toEqual([1, expect.stringContaining(`port ${port} of 127.0.0.1 is in use`)]);
-  const sweep = await runCli(['sweep', '--redis', server.url, '--namespace', 't'], { REAPER_HTTP_PORT: String(port) });
+  const sweep = await callCli(['sweep', '--redis', server.url, '--namespace', 't'], { REAPER_HTTP_PORT: String(port) });
   expect([sweep.code, sweep.stderr]).toEqual([0, '']);
   taken.close();
 });

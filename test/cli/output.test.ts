@@ -9,7 +9,7 @@ import { rescue } from '../../src/cli/rescue.ts';
 import { status } from '../../src/cli/status.ts';
 import { sweep } from '../../src/cli/sweep.ts';
 import type { PlannedAct, Reaper, ReaperOptions } from '../../src/index.ts';
-import { launchCli, runCli, watchCli } from '../support/cli.ts';
+import { callCli, launchCli, runCli, watchCli } from '../support/cli.ts';
 import { type HookEndpoint, startHookEndpoint } from '../support/hookEndpoint.ts';
 import { ackText, second, seedJob, seedWithHook, unheard } from '../support/jobs.ts';
 import { entryOf, seedPool } from '../support/pools.ts';
@@ -448,40 +448,44 @@ test('quarantine shows which entries other tools have taken, and acts by type', 
   }
 });
 
-describe('as a process', () => {
-  const at = () => ['--redis', server.url, '--namespace', 't'];
-  const run = (...args: string[]) => runCli([...args, ...at()], { REAPER_NAMESPACE: '' });
+const at = () => ['--redis', server.url, '--namespace', 't'];
+const call = (...args: string[]) => callCli([...args, ...at()], { REAPER_NAMESPACE: '' });
 
+test('wrong usage ends with 2', async () => {
+  const ends = [
+    await callCli(['status'], { REAPER_NAMESPACE: '' }),
+    await callCli(['status', '--namespace', ' ']),
+    await call('run', '--inspect-control'),
+    await call('sweep', '--hooks-rewrite-origins', 'http://a=http://b=http://c'),
+    await call('sweep', '--hooks-drain-rate', '0'),
+  ];
+  expect(ends.map(({ code }) => code)).toEqual([2, 2, 2, 2, 2]);
+  expect(ends[0]?.stderr).toContain('No namespace');
+  expect(ends[2]?.stderr).toContain('--inspect');
+});
+
+test('empty list items are ignored, and an origin that is not allowed gets no hook', async () => {
+  await seedJob(redis, 'a', { status: 'Success', web_hook_url: `${hookEndpoint.url}/200/x` });
+  hookEndpoint.hooks.length = 0;
+  const types = await call('status', '--json', '--job-types', ' X,,Y, ');
+  const hooks = await call('sweep', '--json', '--hooks-allowed-origins', 'http://other.example,');
+  expect(
+    linesOf(types.stdout)[0]
+      .queues.map(({ type }: { type: string }) => type)
+      .sort(),
+  ).toEqual(['X', 'Y']);
+  expect(linesOf(hooks.stdout).at(-1)).toMatchObject({ hooks: { parked: 1 } });
+  expect(hookEndpoint.hooks).toEqual([]);
+});
+
+describe('as a process', () => {
   test('wrong usage ends with 2, a failure with 1, help with 0', async () => {
     const ends = await Promise.all([
       runCli(['--help']),
       runCli(['sleep']),
-      runCli(['status'], { REAPER_NAMESPACE: '' }),
-      runCli(['status', '--namespace', ' ']),
-      run('run', '--inspect-control'),
-      run('sweep', '--hooks-rewrite-origins', 'http://a=http://b=http://c'),
-      run('sweep', '--hooks-drain-rate', '0'),
       runCli(['status', '--redis', 'redis://127.0.0.1:1', '--namespace', 't', '--log-level', 'silent']),
     ]);
-    expect(ends.map(({ code }) => code)).toEqual([0, 2, 2, 2, 2, 2, 2, 1]);
-    expect(ends[2]?.stderr).toContain('No namespace');
-    expect(ends[4]?.stderr).toContain('--inspect');
-  });
-
-  test('empty list items are ignored, and an origin that is not allowed gets no hook', async () => {
-    await seedJob(redis, 'a', { status: 'Success', web_hook_url: `${hookEndpoint.url}/200/x` });
-    hookEndpoint.hooks.length = 0;
-    const [types, hooks] = await Promise.all([
-      run('status', '--json', '--job-types', ' X,,Y, '),
-      run('sweep', '--json', '--hooks-allowed-origins', 'http://other.example,'),
-    ]);
-    expect(
-      linesOf(types?.stdout ?? '')[0]
-        .queues.map(({ type }: { type: string }) => type)
-        .sort(),
-    ).toEqual(['X', 'Y']);
-    expect(linesOf(hooks?.stdout ?? '').at(-1)).toMatchObject({ hooks: { parked: 1 } });
-    expect(hookEndpoint.hooks).toEqual([]);
+    expect(ends.map(({ code }) => code)).toEqual([0, 2, 1]);
   });
 
   test('run --json prints its events, and ends with 0 after a signal', async () => {

@@ -1,29 +1,16 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { beforeEach, expect, test } from 'vitest';
+import { callCli } from '../support/cli.ts';
 import { redisFixture } from '../support/fixture.ts';
 import { second } from '../support/jobs.ts';
-import { builtOf } from '../support/programs.ts';
 
 const { server } = await redisFixture();
 
-const main = builtOf('src/cli/main.ts');
 const secret = 'hunter2';
 /** Runs the command on the Redis and namespace of the test. */
 const reaper = async (...args: string[]) => {
-  const child = spawn(process.execPath, [main, ...args, '--redis', server.url, '--namespace', '{t}'], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  let [stdout, stderr] = ['', ''];
-  child.stdout.on('data', (chunk) => {
-    stdout += chunk;
-  });
-  child.stderr.on('data', (chunk) => {
-    stderr += chunk;
-  });
-  const [code] = await once(child, 'close');
-  expect(`${stdout}${stderr}`).not.toContain(secret);
-  return { code, stdout, stderr };
+  const result = await callCli([...args, '--redis', server.url, '--namespace', '{t}']);
+  expect(`${result.stdout}${result.stderr}`).not.toContain(secret);
+  return result;
 };
 const lines = (text: string) =>
   text

@@ -1,10 +1,9 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
-import { callCli } from '../support/cli.ts';
+import { callCli, launchCli, watchCli } from '../support/cli.ts';
 import { type HookEndpoint, startHookEndpoint } from '../support/hookEndpoint.ts';
 import { openPage } from '../support/inspector.ts';
-import { builtOf } from '../support/programs.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';
 
 let server: RedisServer;
@@ -14,35 +13,19 @@ beforeAll(async () => {
 afterAll(() => server.stop());
 beforeEach(() => server.client.flushall());
 
-const main = builtOf('src/cli/main.ts');
 const secret = 'hunter2';
 
-const launch = (args: readonly string[], env: Record<string, string> = {}): ChildProcess =>
-  spawn(process.execPath, [main, ...args], {
-    env: { ...process.env, ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-
-const collect = async (child: ChildProcess) => {
-  let [stdout, stderr] = ['', ''];
-  child.stdout?.on('data', (chunk) => {
-    stdout += chunk;
-  });
-  child.stderr?.on('data', (chunk) => {
-    stderr += chunk;
-  });
-  const [code] = await once(child, 'close');
-  expect(`${stdout}${stderr}`).not.toContain(secret);
-  return { code, stdout, stderr };
-};
-/** Runs the command in this process. */
-const call = async (args: readonly string[]) => {
-  const result = await callCli(args);
+/** What a command has printed and logged, without the secret, and its exit code. */
+const checked = async <T extends { readonly stdout: string; readonly stderr: string }>(ended: Promise<T>) => {
+  const result = await ended;
   expect(`${result.stdout}${result.stderr}`).not.toContain(secret);
   return result;
 };
+const collect = (child: ChildProcess) => checked(watchCli(child).ended);
+const call = (args: readonly string[]) => checked(callCli(args));
+const here = () => ['--redis', server.url, '--namespace', '{t}'];
 /** Runs the command on the Redis and namespace of the test. */
-const reaper = (...args: string[]) => collect(launch([...args, '--redis', server.url, '--namespace', '{t}']));
+const reaper = (...args: string[]) => call([...args, ...here()]);
 const lines = (text: string) =>
   text
     .trim()
@@ -119,7 +102,7 @@ test('sweep --plan and rescue --plan print what would be done and change nothing
 
 test('rescue requeues the entries of a dead pool, and rebuilds the lock', async () => {
   await seed();
-  const { code, stdout } = await reaper('rescue', '--grace', '0', '--json');
+  const { code, stdout } = await collect(launchCli(['rescue', '--grace', '0', '--json', ...here()]));
   expect(code).toBe(0);
   expect(lines(stdout)).toMatchObject([
     { type: 'pool', pool: 'dead1', outcome: 'rescued', moved: { X: 1 } },
@@ -141,7 +124,7 @@ test('status shows jobs, locks, lists and pools, and the other form of an empty 
     tracked: { byVerdict: { fail: 1, untrack: 1, keep: 1 } },
     queues: [{ type: 'X', drift: 2 }],
   });
-  const other = await collect(launch(['status', '--redis', server.url, '--namespace', 't']));
+  const other = await call(['status', '--redis', server.url, '--namespace', 't']);
   expect(other.stdout).toContain('but {t} is not');
 });
 
@@ -158,7 +141,7 @@ test('explain prints the rules that were applied, and where the job is held', as
 
 test('options can be set in the environment', async () => {
   const { code, stdout } = await collect(
-    launch(['status', '--json'], { REAPER_REDIS: server.url, REAPER_NAMESPACE: '{t}', REAPER_JOB_TYPES: 'A,B' }),
+    launchCli(['status', '--json'], { REAPER_REDIS: server.url, REAPER_NAMESPACE: '{t}', REAPER_JOB_TYPES: 'A,B' }),
   );
   expect(code).toBe(0);
   expect(JSON.parse(stdout).queues.map(({ type }: { type: string }) => type)).toEqual(['A', 'B']);
@@ -180,15 +163,13 @@ test.each([
 });
 
 test('an unreachable Redis ends a command with 1 and one clear line', async () => {
-  const { code, stderr } = await collect(
-    launch(['sweep', '--redis', `redis://:${secret}@127.0.0.1:1`, '--namespace', 'n']),
-  );
+  const { code, stderr } = await call(['sweep', '--redis', `redis://:${secret}@127.0.0.1:1`, '--namespace', 'n']);
   expect(code).toBe(1);
   expect(stderr).toContain('Redis at 127.0.0.1:1/0 cannot be reached');
 });
 
 test.each(['SIGTERM', 'SIGINT'] as const)('%s stops a running reaper gracefully', async (signal) => {
-  const child = launch(['run', '--redis', server.url, '--namespace', '{t}']);
+  const child = launchCli(['run', ...here()]);
   const result = collect(child);
   await once(child.stderr as NonNullable<typeof child.stderr>, 'data');
   child.kill(signal);
@@ -199,7 +180,7 @@ test.each(['SIGTERM', 'SIGINT'] as const)('%s stops a running reaper gracefully'
 
 test('a command that a signal interrupts ends with the code of that signal', async () => {
   await seed();
-  const child = launch(['rescue', '--json', '--log-level', 'info', '--redis', server.url, '--namespace', '{t}']);
+  const child = launchCli(['rescue', '--json', '--log-level', 'info', ...here()]);
   const result = collect(child);
   // It connects, finds the dead pool and waits for the end of its grace period.
   await vi.waitUntil(async () => Number(await server.client.get('{t}:jobs:X:lock')) === 1);
@@ -211,7 +192,7 @@ test('a command that a signal interrupts ends with the code of that signal', asy
 test('a sweep completes although the reader of its output is gone', async () => {
   const lost = Object.fromEntries(Array.from({ length: 3_000 }, (_, i) => [`lost-${i}`, 2]));
   await server.client.hset('{t}:job_track:inprogress', lost);
-  const child = launch(['sweep', '--json', '--redis', server.url, '--namespace', '{t}']);
+  const child = launchCli(['sweep', '--json', ...here()]);
   child.stdout?.once('data', () => child.stdout?.destroy());
   const [code] = await once(child, 'exit');
   expect(code).toBe(0);
@@ -234,7 +215,7 @@ test('inspect shows what would be done, and changes nothing', async () => {
     return Promise.all(keys.map(async (key) => [key, await server.client.dump(key)]));
   };
   const before = await dump();
-  const child = launch(['inspect', '0', '--inspect-control', '--redis', server.url, '--namespace', '{t}']);
+  const child = launchCli(['inspect', '0', '--inspect-control', ...here()]);
   const result = collect(child);
   const page = await openPage(await inspectorOf(child));
   const state = await page.until(({ sweep }) => sweep.phase === 'ended' && sweep.scanned > 0);
@@ -250,8 +231,7 @@ test('inspect shows what would be done, and changes nothing', async () => {
 test('run --inspect uses the token of the environment, and prints the URL once', async () => {
   await seed();
   const token = 'a token of this test';
-  const args = ['run', '--inspect', '127.0.0.1:0', '--redis', server.url, '--namespace', '{t}'];
-  const child = launch(args, { REAPER_INSPECT_TOKEN: token });
+  const child = launchCli(['run', '--inspect', '127.0.0.1:0', ...here()], { REAPER_INSPECT_TOKEN: token });
   const result = collect(child);
   const url = await inspectorOf(child);
   expect(new URL(url).searchParams.get('token')).toBe(token);
@@ -276,7 +256,7 @@ test.each([
 });
 
 test('inspect ends with 1 if it cannot listen on its address', async () => {
-  const { code, stderr } = await reaper('inspect', '192.0.2.1:7331');
+  const { code, stderr } = await collect(launchCli(['inspect', '192.0.2.1:7331', ...here()]));
   expect(code).toBe(1);
   expect(stderr).toContain('cannot listen on 192.0.2.1');
 });

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { visible, visibleJson } from '../../src/visible.ts';
-import { callCli, runCli } from '../support/cli.ts';
+import { callCli } from '../support/cli.ts';
 import { second, seedJob } from '../support/jobs.ts';
 import { builtOf } from '../support/programs.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';
@@ -80,7 +80,7 @@ const withoutOurs = (text: string) => text.replaceAll('\r\n', '\n').replace(ours
 
 describe('fault 125: control characters', () => {
   test.each(commands)('of %s are shown, in a pipe', async (_, args) => {
-    const { stdout, stderr } = await runCli(args());
+    const { stdout, stderr } = await callCli(args());
     expect(stdout).not.toMatch(obeyed);
     expect(stderr).not.toMatch(obeyed);
     expect(stdout.split('\n')).not.toContainEqual(expect.stringMatching(/^forged/));
@@ -114,7 +114,7 @@ describe('fault 125: control characters', () => {
     const file = join(folder, 'plan.ndjson');
     const outputs: string[] = [];
     const run = async (...args: string[]) => {
-      const { stdout, stderr } = await runCli([...args, ...common()]);
+      const { stdout, stderr } = await callCli([...args, ...common()]);
       outputs.push(stdout, stderr);
       return stdout + stderr;
     };
@@ -145,7 +145,7 @@ describe('fault 125: control characters', () => {
     }).listen(0, '127.0.0.1');
     await once(liar, 'listening');
     const { port } = liar.address() as { port: number };
-    const { stderr, code } = await runCli(['status', '--redis', `redis://127.0.0.1:${port}`, '--namespace', 't']);
+    const { stderr, code } = await callCli(['status', '--redis', `redis://127.0.0.1:${port}`, '--namespace', 't']);
     expect(code).toBe(1);
     expect(stderr).not.toMatch(obeyed);
     liar.close();
@@ -169,7 +169,7 @@ describe('fault 125: control characters', () => {
       const variables = Object.fromEntries(
         Object.entries(env).map(([name, text]) => [name, text.replaceAll('\u0000', '')]),
       );
-      const { stdout, stderr } = await runCli([...args, ...(args.length > 1 ? common() : [])], variables);
+      const { stdout, stderr } = await callCli([...args, ...(args.length > 1 ? common() : [])], variables);
       expect(stderr).toContain('\\u000aforged');
       expect(`${stdout}${stderr}`).not.toMatch(obeyed);
       expect(`${stdout}${stderr}`.split('\n')).not.toContainEqual(expect.stringMatching(/^forged/));

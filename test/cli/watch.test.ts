@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { watch } from '../../src/cli/watch.ts';
-import { runCli } from '../support/cli.ts';
+import { callCli } from '../support/cli.ts';
 import { redisFixture } from '../support/fixture.ts';
 import { builtOf } from '../support/programs.ts';
 import { spawnOnTerminal } from '../support/terminal.ts';
@@ -85,7 +85,7 @@ test.each([
   ['with --json', ['--watch', '--json'], 'cannot be used with --json'],
   ['with an interval that is none', ['--watch', 'soon'], 'must be a duration'],
 ])('it is refused %s', async (_, args, message) => {
-  const { code, stderr } = await runCli(['status', ...args, ...at()]);
+  const { code, stderr } = await callCli(['status', ...args, ...at()]);
   expect([code, stderr]).toEqual([2, expect.stringContaining(message)]);
 });
 

@@ -1,14 +1,12 @@
 /** The connection is the one that was asked for, at the start and after every loss: faults 101, 118 and 129. */
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import type { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { type Reaper, UnusableRedisError } from '../../src/index.ts';
 import { type Connection, type ConnectionSettings, connect, type RedisSource } from '../../src/io/redis/connection.ts';
+import { callCli, runCli } from '../support/cli.ts';
 import { createTestClock } from '../support/clock.ts';
 import { bulk, infoOf, startFakeRedis } from '../support/fakeRedis.ts';
 import { second } from '../support/jobs.ts';
-import { builtOf } from '../support/programs.ts';
 import { startProxy } from '../support/proxy.ts';
 import { trackOpened } from '../support/reapers.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';
@@ -47,19 +45,10 @@ const refused = (error: unknown) => {
 /** What a dead pool holds in a database: a rescue would move it. */
 const seedDeadPool = () => redis.rpush('t:jobs:X:dead1:inprogress', 'one');
 
-const main = builtOf('src/cli/main.ts');
-const cli = async (...args: string[]) => {
-  const child = spawn(process.execPath, [main, ...args, '--namespace', 't'], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  let text = '';
-  const collect = (chunk: Buffer) => {
-    text += chunk;
-  };
-  child.stdout.on('data', collect);
-  child.stderr.on('data', collect);
-  const [code] = await once(child, 'close');
-  return { code, text };
+/** A `run` that started would not end, so it is a process. */
+const cli = async (name: string, ...args: string[]) => {
+  const { code, stdout, stderr } = await (name === 'run' ? runCli : callCli)([name, ...args, '--namespace', 't']);
+  return { code, text: stdout + stderr };
 };
 
 describe('fault 101: a refused database', () => {

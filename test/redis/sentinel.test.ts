@@ -1,12 +1,11 @@
 /** Redis behind real sentinels: faults 110 and 117. */
-import { spawn } from 'node:child_process';
 import { Writable } from 'node:stream';
 import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { createReaper, type ReaperOptions } from '../../src/index.ts';
 import { type Connection, connect } from '../../src/io/redis/connection.ts';
+import { callCli } from '../support/cli.ts';
 import { bulk, startFakeRedis } from '../support/fakeRedis.ts';
-import { builtOf } from '../support/programs.ts';
 import { trackOpened } from '../support/reapers.ts';
 import { freePort, type RedisServer, startRedis } from '../support/redisServer.ts';
 import { type Sentinel, startSentinel } from '../support/sentinel.ts';
@@ -79,18 +78,10 @@ describe('fault 117: the sentinels', () => {
     ['from the environment', [], { REAPER_SENTINEL_PASSWORD: password }],
     ['by a flag', ['--sentinel-password', password], {}],
   ])('with a password that the command has %s', async (_, args, env) => {
-    const main = builtOf('src/cli/main.ts');
-    const child = spawn(
-      process.execPath,
-      [main, 'status', '--json', '--redis', urlOf(locked), '--namespace', 't', ...args],
-      { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] },
-    );
-    const said: string[] = [];
-    child.stdout.on('data', (chunk) => void said.push(String(chunk)));
-    child.stderr.on('data', (chunk) => void said.push(String(chunk)));
-    const code = await new Promise((resolve) => child.once('close', resolve));
-    expect([code, said.join('')]).toEqual([0, expect.stringContaining('"tracked"')]);
-    expect(said.join('')).not.toContain(password);
+    const words = ['status', '--json', '--redis', urlOf(locked), '--namespace', 't', ...args];
+    const { code, stdout, stderr } = await callCli(words, env);
+    expect([code, stdout + stderr]).toEqual([0, expect.stringContaining('"tracked"')]);
+    expect(stdout + stderr).not.toContain(password);
   });
 
   test.each([

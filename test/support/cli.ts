@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import fs from 'node:fs';
 import { vi } from 'vitest';
 import { execute } from '../../src/cli/execute.ts';
 import { builtOf } from './programs.ts';
@@ -30,19 +31,29 @@ export const watchCli = (child: ChildProcess) => {
 export const runCli = (args: readonly string[], env?: Record<string, string>) => watchCli(launchCli(args, env)).ended;
 
 /**
- * Runs the command in this process, which takes a tenth of the time: for what it prints and its exit code. It has no terminal and no
- * log, and a signal would end the test, so tests of these start a process.
+ * Runs the command in this process, which takes a tenth of the time: for what it prints and logs, and its exit code. It has no
+ * terminal, a signal would end the test, and an open connection would not keep it alive, so tests of these start a process. Two at
+ * the same time would share their output.
  */
 export const callCli = async (args: readonly string[], env: Readonly<Record<string, string>> = {}) => {
   const before = { ...process.env };
   const output = { stdout: '', stderr: '' };
-  const spies = (['stdout', 'stderr'] as const).map((name) =>
-    vi.spyOn(process[name], 'write').mockImplementation((text) => {
-      output[name] += text;
-      return true;
+  const { writeSync } = fs;
+  const spies = [
+    ...(['stdout', 'stderr'] as const).map((name) =>
+      vi.spyOn(process[name], 'write').mockImplementation((text) => {
+        output[name] += text;
+        return true;
+      }),
+    ),
+    // The log writes to the descriptor of stderr.
+    vi.spyOn(fs, 'writeSync').mockImplementation((descriptor, text, ...more) => {
+      if (descriptor !== 2) return writeSync(descriptor, text, ...more);
+      output.stderr += text;
+      return Buffer.byteLength(`${text}`);
     }),
-  );
-  Object.assign(process.env, { FORCE_COLOR: '', REAPER_LOG_LEVEL: 'silent' }, env);
+  ];
+  Object.assign(process.env, { FORCE_COLOR: '' }, env);
   try {
     await execute(args);
     return { ...output, code: Number(process.exitCode ?? 0) };
