@@ -73,8 +73,9 @@ export const exchange = (
 
     dispatcher.dispatch(request, {
       onRequestStart(ours) {
-        // It waited for a connection until its time-out, and must not be sent any more: its claim may have ended.
-        if (!isOver && performance.now() >= endsAt) cut(isStalled());
+        // Its time is over, and it must not be sent any more: its claim may have ended. This process was held up, for otherwise the time-out
+        // would have ended it before it got a connection: the endpoint is not to blame, which has heard nothing.
+        if (!isOver && performance.now() >= endsAt) cut(timeLeft > 0 || isStalled());
         if (isOver) ours.abort(new Error('too late'));
         else controller = ours;
       },
