@@ -112,7 +112,10 @@ describe('fault 127: whose fault it is', () => {
     [['ECONNREFUSED', 'ENETUNREACH'], undefined],
     [['ENETUNREACH', 'ENETUNREACH'], 'ENETUNREACH'],
     [['ECONNREFUSED', 'EMFILE'], 'EMFILE'],
-    [['ENETUNREACH', 'EADDRNOTAVAIL'], 'EADDRNOTAVAIL'],
+    [['ENETUNREACH', 'EADDRNOTAVAIL'], 'ENETUNREACH'],
+    // ::1 where IPv6 is off, and 127.0.0.1.
+    [['EADDRNOTAVAIL', 'ECONNREFUSED'], undefined],
+    [['EADDRNOTAVAIL', 'EADDRNOTAVAIL'], 'EADDRNOTAVAIL'],
     [['ETIMEDOUT', 'ECONNREFUSED'], undefined],
   ])('a name whose addresses fail with %j: %s', (codes, code) => {
     const error = new AggregateError(codes.map((each) => errorOf(each, 'connect')));

@@ -25,10 +25,6 @@ const systemAdvice: ReadonlyMap<string, string> = new Map([
   ['ENFILE', 'too many open files on this host: raise fs.file-max, or find the process that opens them'],
   ['ENOMEM', noMemory],
   ['ENOBUFS', noMemory],
-  [
-    'EADDRNOTAVAIL',
-    'no local address or port is free: widen ip_local_port_range, or find the process that holds the ports',
-  ],
   ['EADDRINUSE', 'no local port is free: widen ip_local_port_range, or find the process that holds the ports'],
   ['EAGAIN', 'no local port is free: widen ip_local_port_range, or find the process that holds the ports'],
   ['EACCES', isDenied],
@@ -47,6 +43,10 @@ const networkAdvice: ReadonlyMap<string, string> = new Map([
   ['ENETDOWN', noNetwork],
   ['ENONET', noNetwork],
   ['EAFNOSUPPORT', 'this host does not speak this version of IP'],
+  [
+    'EADDRNOTAVAIL',
+    'no local address or port is free: widen ip_local_port_range, or find the process that holds the ports',
+  ],
 ]);
 /** With these codes the resolver did answer: the name does not exist, or is invalid. */
 const unknownNameCodes: ReadonlySet<string> = new Set([
