@@ -4,8 +4,9 @@ import type { Socket } from 'node:net';
 /**
  * Keeps one of the server's `maxConnections` places free for the next client: a connection that takes the last one makes another one
  * close. That is the one that has been idle between two requests for the longest; if there is none, the oldest one that has not sent a
- * whole request, which may be the new one itself. So a scraper keeps its connection while there is room, and clients that keep theirs,
- * or say nothing, cannot keep a probe out. A connection whose request is being answered keeps its place: other time-outs end it.
+ * whole request; if there is none, the oldest one that does not read its answer; and if there is none, the new one itself. So a scraper
+ * keeps its connection while there is room, and clients that keep theirs, say nothing or read nothing cannot keep a probe out. A connection
+ * whose request is being answered keeps its place otherwise: other time-outs end it.
  */
 export const keepPlaceFree = (server: Server): void => {
   /** Open connections, each with how many of its requests have no answer yet: a client may send several at once. */
@@ -14,6 +15,9 @@ export const keepPlaceFree = (server: Server): void => {
   const silent = new Set<Socket>();
   /** Those between two requests, the one that has been idle for the longest first. */
   const idle = new Set<Socket>();
+
+  /** The oldest one with an answer that it does not read. */
+  const unread = () => [...unanswered.keys()].find(({ writableLength }) => writableLength > 0);
 
   const leave = (socket: Socket) => {
     unanswered.delete(socket);
@@ -27,8 +31,9 @@ export const keepPlaceFree = (server: Server): void => {
     socket.once('close', () => leave(socket));
     if (unanswered.size < server.maxConnections) return;
     const [longest = socket] = idle.size > 0 ? idle : silent;
-    leave(longest);
-    longest.destroy();
+    const least = longest === socket ? (unread() ?? socket) : longest;
+    leave(least);
+    least.destroy();
   });
   server.on('request', ({ socket }, response) => {
     silent.delete(socket);

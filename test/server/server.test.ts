@@ -178,6 +178,23 @@ test('a silent connection keeps no probe out while all others are busy', async (
   await vi.waitUntil(() => silent.closed);
 });
 
+test('a client that does not read its answer keeps no probe out while all others are busy', async () => {
+  const asked: unknown[] = [];
+  const held = () => new Promise<Answer>(() => asked.push(undefined));
+  // More than the buffers of a connection hold.
+  const large = () => ({ status: 200, text: 'm'.repeat(30_000_000) });
+  const url = new URL(await open({ ...fine, '/metrics': held, '/large': large } as Routes));
+  for (let i = 0; i < 63; i++) send(url, get('/metrics'));
+  await vi.waitUntil(() => asked.length === 63);
+  const unread = send(url, get('/large')).pause();
+  await once(unread, 'connect');
+  const answer = () => read(`${url.href}livez`).catch(() => undefined);
+  await vi.waitUntil(async () => (await answer())?.status === 200);
+  unread.resume();
+  await vi.waitUntil(() => unread.closed);
+  expect(unread.bytesRead).toBeLessThan(30_000_000);
+});
+
 test('a request that does not end is answered with 408, and one whose body does not end loses its connection', async () => {
   const url = new URL(await open(fine));
   const heard = async (text: string) => {
