@@ -3,6 +3,7 @@ import { closeSync, existsSync, linkSync, openSync, renameSync, unlinkSync, writ
 import * as z from 'zod';
 import type { PlannedAct, PlannedChange } from '../index.ts';
 import { plannedChange } from '../options/plannedChange.ts';
+import { visibleJson } from '../visible.ts';
 import { readText } from './configFile.ts';
 import { UsageError } from './usage.ts';
 
@@ -48,7 +49,7 @@ export const writePlan = (path: string, header: PlanHeader, mayReplace: boolean)
     text = '';
   };
   const write = (line: object) => {
-    text += `${JSON.stringify(line)}\n`;
+    text += `${visibleJson(line)}\n`;
     if (text.length > 65_536) flush();
   };
   const close = () => {

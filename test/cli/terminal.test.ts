@@ -1,6 +1,6 @@
 /** What comes out of Redis reaches a terminal with every control character shown, and colours only where they are wanted. */
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -119,6 +119,7 @@ describe('fault 125: control characters', () => {
       return stdout + stderr;
     };
     await run('sweep', '--plan', '--out', file, '--verbose');
+    outputs.push(await readFile(file, 'utf8'));
     await client.hset(`t:job_stats:${evil}3`, 'status', evil);
     expect(await run('apply', file)).toContain(shown);
     await client.hset(`t:job_stats:${evil}3`, 'status', 'Running');
