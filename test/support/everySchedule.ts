@@ -87,7 +87,7 @@ export const everySchedule = async ({
       isRepeated = count === 0;
       if (isRepeated) break;
       const choice = prefix[choices.length] ?? 0;
-      const mortal = crashes && dead === undefined ? firstOfEach(open).filter(({ who }) => !spared.has(who)) : [];
+      const mortal = crashes && dead === undefined ? firstOfEach(pending).filter(({ who }) => !spared.has(who)) : [];
       const width = count + mortal.length;
       if (choice >= width) throw new Error('the actors are not deterministic: the same choices led to other commands');
       widths.push(width);
