@@ -106,10 +106,7 @@ const updateAll = (
   for (const [socket, page] of pages) update(socket, page, delta, wholeOnce, tracesOf);
 };
 
-/**
- * Sends a page what has changed, or everything if it was slow. A page that is slow gets nothing, and neither does one that this server has
- * closed: what `ws` keeps for it would look like data that the page has yet to read.
- */
+/** Sends a page what has changed, or everything if it was slow. A page that is slow gets nothing. */
 const update = (
   socket: WebSocket,
   page: Page,
@@ -117,7 +114,6 @@ const update = (
   snapshot: () => string,
   tracesOf: (id: string, wasBehind: boolean) => Trace[] | undefined,
 ) => {
-  if (socket.readyState !== socket.OPEN) return;
   if (socket.bufferedAmount > (page.isBehind ? 0 : maxUnread)) {
     page.isBehind = true;
     return;

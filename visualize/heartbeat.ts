@@ -7,10 +7,11 @@ const slowBeat = 15_000;
 
 /**
  * Pings a page, and ends its connection when a ping gets no answer. A page that still has data to read answers late, because
- * the ping is behind that data: it gets more time.
+ * the ping is behind that data: it gets more time. A page that this server has closed does not: what is sent to it from then on is never
+ * read, and `ws` counts it as data that is left.
  */
 export const watchPage = (socket: WebSocket, clock: Clock): void => {
-  beat(socket, clock, silence / 2, () => socket.bufferedAmount > 0);
+  beat(socket, clock, silence / 2, () => socket.readyState === socket.OPEN && socket.bufferedAmount > 0);
   beat(socket, clock, slowBeat, () => false);
 };
 

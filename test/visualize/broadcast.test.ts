@@ -10,8 +10,6 @@ const createPage = () => {
   const messages: { readonly type: string; readonly [key: string]: unknown }[] = [];
   const page = {
     messages,
-    OPEN: 1,
-    readyState: 1,
     bufferedAmount: 0,
     closed: undefined as number | undefined,
     send: (text: string) => messages.push(JSON.parse(text)),
@@ -116,17 +114,6 @@ test('nothing runs without a page, and a page that opens after all others have c
   expect(again.messages.splice(0)).toEqual([expect.objectContaining({ type: 'snapshot', sweep: 1, hooks: 1, acts })]);
   tick();
   expect(again.messages.splice(0)).toEqual([{ type: 'delta', now: 0, sweep: 1, hooks: 1 }]);
-});
-
-test('a page whose connection this server has closed gets nothing more, so it cannot look like one that reads slowly', () => {
-  const [open, closing] = [join(), join()];
-  tick();
-  open.messages.length = 0;
-  closing.messages.length = 0;
-  closing.readyState = 2;
-  parts = { sweep: 5, hooks: 0 };
-  tick();
-  expect([open.types(), closing.types()]).toEqual([['delta'], []]);
 });
 
 test('a page that closes does not affect the others', () => {

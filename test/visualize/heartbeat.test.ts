@@ -50,6 +50,20 @@ test('a page that has read everything and does not answer is closed', async () =
   expect(connection.readyState).not.toBe(WebSocket.OPEN);
 });
 
+test('a page that this server has closed, and that keeps its end, is gone after two pings, whatever is sent to it', async () => {
+  const clock = createTestClock();
+  const { connection } = await connectPage();
+  watchPage(connection, clock);
+  connection.close(1008);
+  connection.send('an answer that comes late');
+  expect(connection.bufferedAmount).toBeGreaterThan(0);
+  const closed = once(connection, 'close');
+  clock.advance(4_500);
+  expect(connection.readyState).toBe(WebSocket.CLOSING);
+  clock.advance(4_500);
+  await closed;
+});
+
 test('a page that reads nothing for two pings of the slower interval is closed', async () => {
   const clock = createTestClock();
   const { connection } = await connectPage();
