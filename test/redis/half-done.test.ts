@@ -9,7 +9,7 @@ import { hasFineRights, type RedisServer, startRedis } from '../support/redisSer
 import { audit, auditKept } from '../support/scriptSetUps/recorded.ts';
 import { changes, fenceNumber, lease, type SetUp, thisRun } from '../support/scriptSetUps/values.ts';
 import { scriptTable } from '../support/scriptTable.ts';
-import { readValue, repliesOf, writeState } from '../support/states.ts';
+import { readKeys, repliesOf, writeState } from '../support/states.ts';
 
 // Every script, in states in which it writes all that it can, with each thing that it needs taken away in turn: Redis is as
 // it was, and the answer is an error that says why, or all is done. `test/support/scriptSetUps/` has the states.
@@ -72,25 +72,15 @@ type Snapshot = Readonly<Record<string, string>>;
 const snapshot = async (): Promise<Snapshot> => {
   const runId = await runIdOf(redis);
   const names = (await redis.keys('*')).sort();
-  const types = redis.pipeline();
-  for (const name of names) types.type(name).ttl(name);
-  const known = await repliesOf(types);
-  const values = redis.pipeline();
-  for (const [i, name] of names.entries()) readValue[known[2 * i] as keyof typeof readValue](values, name);
-  const found = await repliesOf(values);
   return Object.fromEntries(
-    names.map((name, i) => {
-      const [type, ttl] = known.slice(2 * i) as [string, number];
-      const value = type === 'hash' ? Object.entries(found[i] as object).sort() : found[i];
-      return [
-        name,
-        `${type}${ttl >= 0 ? ', ends' : ''}: ${JSON.stringify(type === 'set' ? (value as string[]).sort() : value)}`
-          .replaceAll(runId, thisRun)
-          // A digest of a text that holds the time.
-          .replace(/(record\W+)[0-9a-f]{40}/g, '$1<digest>')
-          .replace(/\d{10,13}/g, settled),
-      ];
-    }),
+    (await readKeys(redis, names)).map(({ key, type, ttl, value }) => [
+      key,
+      `${type}${ttl >= 0 ? ', ends' : ''}: ${JSON.stringify(type === 'hash' ? Object.entries(value as object).sort() : value)}`
+        .replaceAll(runId, thisRun)
+        // A digest of a text that holds the time.
+        .replace(/(record\W+)[0-9a-f]{40}/g, '$1<digest>')
+        .replace(/\d{10,13}/g, settled),
+    ]),
   );
 };
 const began = Date.now() / 1_000;

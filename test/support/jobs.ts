@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import { decodeFacts } from '../../src/io/jobs/stats.ts';
 import { createScripts, type ScriptName, scriptOfDigest } from '../../src/io/redis/scripts.ts';
+import { repliesOf } from './states.ts';
 
 /** The unix second `offset` s from now. */
 export const second = (offset = 0): number => Math.floor(Date.now() / 1_000) + offset;
@@ -22,11 +23,8 @@ export const seedJob = async (
 ): Promise<number> => {
   const at = second(-age);
   const stats = { id, name: 'X', kind: 'Generic', status: 'Running', enqueue_time: at, update_time: at, revision: at };
-  await redis
-    .pipeline()
-    .hset(`t:job_stats:${id}`, { ...stats, ...fields })
-    .hset('t:job_track:inprogress', id, 2)
-    .exec();
+  const pipeline = redis.pipeline().hset(`t:job_stats:${id}`, { ...stats, ...fields });
+  await repliesOf(pipeline.hset('t:job_track:inprogress', id, 2));
   return at;
 };
 

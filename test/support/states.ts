@@ -33,28 +33,35 @@ export const writeState = async (redis: Redis, state: State): Promise<void> => {
 export const readState = async (redis: Redis): Promise<State> => {
   // The vectors do not contain the reaper's own keys.
   const keys = (await redis.keys('*')).filter((key) => !key.includes(':reaper:')).sort();
-  const types = redis.pipeline();
-  for (const key of keys) types.type(key).ttl(key);
-  const known = await repliesOf(types);
-  const values = redis.pipeline();
-  for (const [i, key] of keys.entries()) readValue[known[2 * i] as StoredKey['type']](values, key);
-  const found = await repliesOf(values);
   return Object.fromEntries(
-    keys.map((key, i) => {
-      const [type, ttl] = known.slice(2 * i) as [StoredKey['type'], number];
-      const value =
-        type === 'set'
-          ? (found[i] as string[]).sort()
-          : type === 'zset'
-            ? Object.fromEntries(pairs(found[i] as string[]))
-            : found[i];
-      return [key, ttl >= 0 ? { type, value, ttl } : { type, value }];
+    (await readKeys(redis, keys)).map(({ key, type, ttl, value }) => {
+      const known = type as StoredKey['type'];
+      const stored = known === 'zset' ? Object.fromEntries(pairs(value as string[])) : value;
+      return [key, ttl >= 0 ? { type: known, value: stored, ttl } : { type: known, value: stored }];
     }),
   );
 };
 
-/** Asks for what a key of a type holds. */
-export const readValue = {
+/** What some keys hold, in two round trips. A set is sorted; a sorted set has its scores between its members. */
+export const readKeys = async (redis: Redis, keys: readonly string[]) => {
+  const types = redis.pipeline();
+  for (const key of keys) types.type(key).ttl(key);
+  const known = await repliesOf(types);
+  const heads = keys.map((key, i) => ({
+    key,
+    type: known[2 * i] as keyof typeof readValue,
+    ttl: known[2 * i + 1] as number,
+  }));
+  const values = redis.pipeline();
+  for (const { key, type } of heads) readValue[type](values, key);
+  const found = await repliesOf(values);
+  return heads.map((head, i) => ({
+    ...head,
+    value: head.type === 'set' ? (found[i] as string[]).sort() : found[i],
+  }));
+};
+
+const readValue = {
   string: (pipeline, key) => pipeline.get(key),
   hash: (pipeline, key) => pipeline.hgetall(key),
   list: (pipeline, key) => pipeline.lrange(key, 0, -1),
@@ -63,7 +70,7 @@ export const readValue = {
   stream: (pipeline, key) => pipeline.xrange(key, '-', '+'),
 } satisfies Record<string, (pipeline: ChainableCommander, key: string) => unknown>;
 
-/** The replies to all commands of a pipeline, which are sent together. */
+/** The replies to all commands of a pipeline, which are sent together. Throws if Redis refuses one of them. */
 export const repliesOf = async (pipeline: ChainableCommander): Promise<unknown[]> =>
   ((await pipeline.exec()) ?? []).map(([error, reply]) => {
     if (error !== null) throw error;

@@ -6,6 +6,7 @@ import { createScripts } from '../../../src/io/redis/scripts.ts';
 import { createTestClock } from '../../support/clock.ts';
 import { everySchedule } from '../../support/everySchedule.ts';
 import { redisFixture } from '../../support/fixture.ts';
+import { repliesOf } from '../../support/states.ts';
 import { turnTaking } from '../../support/turnTaking.ts';
 
 // Counters of a type that many pools hold entries of are rebuilt in steps: what others do between two steps must not make them
@@ -43,16 +44,17 @@ const counters = async () => {
   };
 };
 const seed = () =>
-  redis
-    .multi()
-    .flushall()
-    .sadd(keys.pools, ...pools)
-    .rpush(keys.queue('X'), 'c')
-    .rpush(held('p'), 'a')
-    .rpush(held('q'), 'b')
-    .set(keys.lock('X'), 7)
-    .hset(keys.lockInfo('X'), { p: 4, q: 1, r: 2 })
-    .exec();
+  repliesOf(
+    redis
+      .multi()
+      .flushall()
+      .sadd(keys.pools, ...pools)
+      .rpush(keys.queue('X'), 'c')
+      .rpush(held('p'), 'a')
+      .rpush(held('q'), 'b')
+      .set(keys.lock('X'), 7)
+      .hset(keys.lockInfo('X'), { p: 4, q: 1, r: 2 }),
+  );
 
 test('fault 148: several steps give the same counters as one step, and report by how much they were off', async () => {
   await seed();

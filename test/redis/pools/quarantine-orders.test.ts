@@ -12,6 +12,7 @@ import { createScripts, type ScriptName } from '../../../src/io/redis/scripts.ts
 import { type Command, everySchedule } from '../../support/everySchedule.ts';
 import { second, seedJob } from '../../support/jobs.ts';
 import { type RedisServer, startRedis } from '../../support/redisServer.ts';
+import { repliesOf } from '../../support/states.ts';
 import { turnTaking } from '../../support/turnTaking.ts';
 
 // The quarantine and the release of poison jobs run here beside everything else that works on their
@@ -132,7 +133,7 @@ const reset = async () => {
   quarantined = [];
   oldBeat = second(-60);
   const deaths = [300, 200, 100].map((age) => [second(-age), 'q', second(-age)]);
-  await redis
+  const state = redis
     .multi()
     .flushall()
     .sadd(keys.pools, 'p')
@@ -140,8 +141,8 @@ const reset = async () => {
     .rpush(keys.inProgress('X', 'p'), good, bad)
     .set(keys.lock('X'), 2)
     .hset(keys.lockInfo('X'), 'p', 2)
-    .hset(keys.recoveries, 'bad', JSON.stringify(deaths))
-    .exec();
+    .hset(keys.recoveries, 'bad', JSON.stringify(deaths));
+  await repliesOf(state);
   await seedJob(redis, 'bad', { web_hook_url: 'http://h' });
 };
 
