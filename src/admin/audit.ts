@@ -31,8 +31,8 @@ export interface AuditAdmin {
    */
   list(filter?: AuditFilter): AsyncIterable<readonly AuditEntry[]>;
   /**
-   * Undoes acts, the newest first, each by one script that changes nothing if anything has moved since the act. With `plan` it changes
-   * nothing. Undone can be: fail, reset, untrack, quarantine, a dropped hook, a dropped quarantine (for 30 days). An undo is recorded too.
+   * Undoes acts, the newest first, each by one script that changes nothing if anything has moved since the act. Of a job it undoes one
+   * act a call, the newest that can be undone. With `plan` it changes nothing. Undone can be: fail, reset, untrack, quarantine, a dropped hook, a dropped quarantine (for 30 days). An undo is recorded too.
    * @param entries ids of entries.
    * @returns an outcome for each entry, in the order in which they were undone.
    * @example
@@ -52,13 +52,16 @@ export const createAuditAdmin = (
     const { plan = false } = readArguments('undo', options);
     const undo = createUndo(deps, (id) => findUndo(deps, id));
     const outcomes: UndoOutcome[] = [];
+    const undone = new Map<string, string>();
     for (const id of [...new Set(entries)].sort(newestFirst)) {
       const [found] = await readEntries(deps, id, id, 1);
-      const outcome =
+      const outcome: UndoOutcome =
         found === undefined
-          ? { entry: id, what: undefined, job: undefined, outcome: 'not-found' as const, notes: [] }
-          : await undo(storedEntryOf(found), plan || isPlan);
-      outcomes.push(afterOthers(outcome, outcomes));
+          ? { entry: id, what: undefined, job: undefined, outcome: 'not-found', notes: [] }
+          : await undo(storedEntryOf(found), plan || isPlan, undone);
+      outcomes.push(outcome);
+      const { job } = outcome;
+      if (job !== undefined && (outcome.outcome === 'done' || outcome.outcome === 'planned')) undone.set(job, id);
     }
     return outcomes;
   },
@@ -74,16 +77,6 @@ export const createAuditAdmin = (
     }
   },
 });
-
-/**
- * An outcome as a plan can tell it: a newer act on the same job that would be undone first has not been, so what it has moved proves
- * nothing.
- */
-const afterOthers = ({ moved, ...outcome }: UndoOutcome, others: readonly UndoOutcome[]): UndoOutcome => {
-  const newer = others.findLast((other) => other.outcome === 'planned' && other.job === outcome.job);
-  if (moved === undefined || newer === undefined) return moved === undefined ? outcome : { ...outcome, moved };
-  return { ...outcome, outcome: 'planned', notes: [`only if nothing else has moved once ${newer.entry} is undone`] };
-};
 
 const newestFirst = (a: string, b: string): number => {
   const [atA = 0n, nthA = 0n] = a.split('-').map(BigInt);

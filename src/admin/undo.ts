@@ -30,8 +30,11 @@ export interface UndoOutcome {
   readonly notes: readonly string[];
 }
 
-/** Undoes an entry, by one script that compares and changes. */
-export type Undo = (entry: StoredEntry, plan: boolean) => Promise<UndoOutcome>;
+/**
+ * Undoes an entry, by one script that compares and changes.
+ * @param undone the entries that this call has undone, or in a plan would undo, by job.
+ */
+export type Undo = (entry: StoredEntry, plan: boolean, undone: ReadonlyMap<string, string>) => Promise<UndoOutcome>;
 
 /** Why an act cannot be undone. */
 const reasons: Readonly<Partial<Record<AuditedAct, string>>> = {
@@ -58,7 +61,7 @@ type Reply =
 /** @param findUndo finds the entry of an undo of the entry with this id, if it is among the latest. */
 export const createUndo = (deps: UndoDeps, findUndo: (id: string) => Promise<AuditEntry | undefined>): Undo => {
   const steps = createSteps(deps);
-  return async (entry, plan) => {
+  return async (entry, plan, undone) => {
     const { id, what, job, isCut } = entry;
     const of = { entry: id, what, job };
     const refused = (reason: string): UndoOutcome => ({ ...of, outcome: 'refused', reason, notes: [] });
@@ -70,6 +73,9 @@ export const createUndo = (deps: UndoDeps, findUndo: (id: string) => Promise<Aud
     const isPartial = changesStatus && entry.was.status === undefined;
     if (isCut || isPartial || job === undefined || job.endsWith('…'))
       return refused('the entry could not hold all facts of the act');
+    // An undo moves facts of its job, and a plan cannot tell whether the older act still stands after it.
+    const newer = undone.get(job);
+    if (newer !== undefined) return refused(`one act of a job is undone at a time: try again once ${newer} is undone`);
     let reply: Reply;
     try {
       reply = await step({ ...entry, job }, plan);
@@ -79,10 +85,10 @@ export const createUndo = (deps: UndoDeps, findUndo: (id: string) => Promise<Aud
       throw error;
     }
     // An undo changes what the act has left, and removes what it needs itself.
-    const undone = reply.outcome === 'moved' || reply.outcome === 'expired' ? await findUndo(id) : undefined;
-    if (undone !== undefined) {
-      const { at, who } = undone;
-      return { ...of, outcome: 'already-undone', undone: { entry: undone.id, at, who }, notes: [] };
+    const earlier = reply.outcome === 'moved' || reply.outcome === 'expired' ? await findUndo(id) : undefined;
+    if (earlier !== undefined) {
+      const { at, who } = earlier;
+      return { ...of, outcome: 'already-undone', undone: { entry: earlier.id, at, who }, notes: [] };
     }
     switch (reply.outcome) {
       case 'moved':

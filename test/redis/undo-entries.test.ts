@@ -1,6 +1,7 @@
+import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { redisFixture } from '../support/fixture.ts';
-import { ackText, seedJob } from '../support/jobs.ts';
+import { ackText, second, seedJob } from '../support/jobs.ts';
 import { undoFixture } from '../support/undo.ts';
 
 // Which entries of the audit stream can be undone: one that cannot is refused with its reason, and the others are undone.
@@ -126,7 +127,7 @@ test('entries that are not there, and ids that are none', async () => {
   expect(await undo(reaper, '18446744073709551615-1')).toMatchObject({ outcome: 'not-found' });
 });
 
-test('several entries are undone the newest first, whatever their order', async () => {
+test('several entries of one job: a call undoes the newest, and says of the others to try again', async () => {
   await seedJob(redis, 'a', { age: old });
   const reaper = create();
   await reaper.sweep();
@@ -135,10 +136,79 @@ test('several entries are undone the newest first, whatever their order', async 
   await redis.hset(keys.stats('a'), 'ack', ackText('Error', Number((await stats()).revision)));
   await reaper.sweep();
   const untrack = await entryOf(reaper, 'untrack');
-  const outcomes = await reaper.audit.undo([fail, untrack, fail]);
-  expect(outcomes.map(({ entry, outcome }) => [entry, outcome])).toEqual([
-    [untrack, 'done'],
-    [fail, 'done'],
+  const given = [fail, untrack, fail];
+  const reason = `one act of a job is undone at a time: try again once ${untrack} is undone`;
+  expect(await reaper.audit.undo(given, { plan: true })).toMatchObject([
+    { entry: untrack, outcome: 'planned' },
+    { entry: fail, outcome: 'refused', reason },
+  ]);
+  expect(await reaper.audit.undo(given)).toMatchObject([
+    { entry: untrack, outcome: 'done' },
+    { entry: fail, outcome: 'refused', reason },
+  ]);
+  expect([(await stats()).status, await count()]).toEqual(['Error', '1']);
+  expect(await reaper.audit.undo(given)).toMatchObject([
+    { entry: untrack, outcome: 'already-undone' },
+    { entry: fail, outcome: 'done' },
   ]);
   expect([(await stats()).status, await count()]).toEqual(['Running', '2']);
+});
+
+test('of a job whose newest act has moved, the one before is undone in the same call', async () => {
+  await seedJob(redis, 'a', { age: old });
+  const reaper = create();
+  await reaper.sweep();
+  const fail = await entryOf(reaper, 'fail');
+  const fields = ['what', 'untrack', 'job', 'a', 'was', '{"count":"7"}', 'is', '{"count":null}'];
+  const untrack = (await redis.xadd(keys.audit, '*', ...fields)) as string;
+  for (const outcome of ['planned', 'done']) {
+    expect(await reaper.audit.undo([fail, untrack], { plan: outcome === 'planned' })).toMatchObject([
+      { entry: untrack, outcome: 'moved' },
+      { entry: fail, outcome },
+    ]);
+  }
+});
+
+const jobs = ['a', 'b', 'c'] as const;
+const changeOfJob = fc.record({
+  id: fc.constantFrom(...jobs),
+  change: fc.constantFrom('acknowledge an Error', 'lose the endpoint', 'drop the hook', 'check in', 'nothing'),
+});
+/** What leads to acts on jobs, any number of them on one job, and which of their entries a person wants undone. */
+const history = fc.record({
+  acks: fc.array(fc.constantFrom('', 'Pending', 'Success'), { minLength: 3, maxLength: 3 }),
+  changes: fc.array(changeOfJob, { minLength: 2, maxLength: 6 }),
+  isGiven: fc.array(fc.boolean(), { minLength: 30, maxLength: 30 }),
+});
+
+test('from any history of acts, an undo does exactly what its plan says', async () => {
+  let done = 0;
+  await fc.assert(
+    fc.asyncProperty(history, async ({ acks, changes, isGiven }) => {
+      await redis.flushdb();
+      for (const [i, id] of jobs.entries()) {
+        const revision = second(-old);
+        await seedJob(redis, id, { age: old, revision, ack: acks[i] ? ackText(acks[i], revision) : '' });
+      }
+      const reaper = create();
+      for (const { id, change } of changes) {
+        await reaper.sweep();
+        const key = keys.stats(id);
+        const at = Number((await stats(id)).revision);
+        if (change === 'acknowledge an Error') await redis.hset(key, 'ack', ackText('Error', at));
+        if (change === 'lose the endpoint') await redis.hdel(key, 'web_hook_url');
+        if (change === 'drop the hook') await reaper.hooks.drop({ id });
+        if (change === 'check in') await redis.hset(key, 'check_in_at', second(0));
+      }
+      const given = (await entries(reaper)).map(({ id }) => id).filter((_, i) => isGiven[i] ?? true);
+      const plan = await reaper.audit.undo(given, { plan: true });
+      const outcomes = await reaper.audit.undo(given);
+      const promised = plan.map((each) => (each.outcome === 'planned' ? { ...each, outcome: 'done' as const } : each));
+      expect(outcomes).toEqual(promised);
+      done += outcomes.filter(({ outcome }) => outcome === 'done').length;
+      await reaper.stop();
+    }),
+    { numRuns: 60 },
+  );
+  expect(done).toBeGreaterThan(10);
 });
