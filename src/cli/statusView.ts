@@ -103,7 +103,8 @@ const summaryLines = (state: ReaperStatus): string[] => {
 
 const leaderLine = (state: ReaperStatus): string => {
   const { host, leaderSinceAt, sweepStartedAt, isSweeping, scanned, total, sweepEndedAt } = state.leader;
-  const who = host === undefined ? 'no leader' : `leader: ${host} since ${ago(leaderSinceAt, state)}`;
+  const since = leaderSinceAt === undefined ? '' : ` since ${ago(leaderSinceAt, state)}`;
+  const who = host === undefined ? 'no leader' : `leader: ${host}${since}`;
   if (sweepStartedAt === undefined) return `${who}, no sweep yet`;
   return isSweeping
     ? `${who}, sweep started ${ago(sweepStartedAt, state)}, ${countText(scanned)} of ${countText(total)} scanned`

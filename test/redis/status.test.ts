@@ -292,6 +292,19 @@ test('passes of a running reaper that are suspended are named with the reason', 
   await redis.call('ACL', 'DELUSER', 'u');
 });
 
+test.each([[{}], [{ since: 'soon' }], [{ since: '1e999' }]])(
+  'a lease without a time that can be read names its leader, and no time: %o',
+  async (since) => {
+    await redis.hset(keys.lease, { host: 'core-1:7', holder: 'x', until: Date.now() + 60_000, ...since });
+    await redis.hset(keys.progress, { begun: 'x', ended: '1e999', scanned: 'x', total: '-', rescue_ended: '' });
+    const { leader } = await statusOf();
+    expect(leader).toEqual({
+      ...{ host: 'core-1:7', isThisHost: false, isSweeping: false, scanned: 0, total: 0 },
+      ...{ leaderSinceAt: undefined, sweepStartedAt: undefined, sweepEndedAt: undefined, rescueEndedAt: undefined },
+    });
+  },
+);
+
 describe('in an empty namespace', () => {
   const at = (db: number) => opened.hold(new Redis({ port: server.port, db }));
 
@@ -364,6 +377,15 @@ describe('explain says of a job', () => {
     await seedJob(redis, 'r1');
     expect(await blockersOf('r1')).toEqual([
       expect.stringMatching(/^running; runs: a worker of pool live runs it since \S+Z, 1 min( \d s)? ago$/),
+    ]);
+  });
+
+  test.each(['soon', '1e999', '-'])('that runs since a time that cannot be read, no time: %s', async (startedAt) => {
+    await seedLive(['a']);
+    await redis.hset(keys.worker('w-a'), 'started_at', startedAt);
+    const { places } = await create().explain('a');
+    expect(places.filter(({ kind }) => kind === 'observed')).toEqual([
+      { kind: 'observed', pool: 'live', type: 'X', isPoolAlive: true },
     ]);
   });
 

@@ -25,7 +25,8 @@ export interface Progress {
 export interface Leader {
   /** Host and process, such as `core-1:4711`. */
   readonly host: string;
-  readonly since: number;
+  /** Undefined where the lease does not say. */
+  readonly since: number | undefined;
   readonly until: number;
   readonly isThisOne: boolean;
 }
@@ -140,27 +141,29 @@ export const createLease = ({
   };
 };
 
-const timeOf = (text: string | undefined): number | undefined => (text === undefined ? undefined : Number(text));
+/** A number that Redis keeps; undefined where there is none, or where another program has written something else. */
+const numberOf = (text: string | null | undefined): number | undefined =>
+  text != null && /^\d{1,15}$/.test(text) ? Number(text) : undefined;
 
 /** The lease in Redis. */
 interface StoredLease {
   readonly leader?: string;
   readonly host?: string;
-  readonly since?: string | number;
-  readonly until?: string | number;
+  readonly since?: string | null;
+  readonly until?: string | null;
 }
 
 const leaderOf = (now: number, lease: StoredLease, thisOne: string): Leader | undefined => {
-  const until = Number(lease.until ?? 0);
+  const until = numberOf(lease.until) ?? 0;
   if (until <= now) return undefined;
-  return { host: lease.host ?? '', since: Number(lease.since), until, isThisOne: lease.leader === thisOne };
+  return { host: lease.host ?? '', since: numberOf(lease.since), until, isThisOne: lease.leader === thisOne };
 };
 
 const progressOf = (progress: Readonly<Record<string, string>>): Progress => ({
-  begun: timeOf(progress.begun),
+  begun: numberOf(progress.begun),
   isSweeping: progress.cursor !== undefined,
-  scanned: Number(progress.scanned ?? 0),
-  total: Number(progress.total ?? 0),
-  ended: timeOf(progress.ended),
-  rescueEnded: timeOf(progress.rescue_ended),
+  scanned: numberOf(progress.scanned) ?? 0,
+  total: numberOf(progress.total) ?? 0,
+  ended: numberOf(progress.ended),
+  rescueEnded: numberOf(progress.rescue_ended),
 });

@@ -1,3 +1,4 @@
+import { decodeTime } from '../jobs/stats.ts';
 import type { Connection } from '../redis/connection.ts';
 import type { Keys } from '../redis/keys.ts';
 import { createScripts } from '../redis/scripts.ts';
@@ -45,7 +46,7 @@ export const readObservations = async (
       if (observation === 'unreadable') onUnreadable(keys.worker(worker));
       else if (observation !== '') {
         const [job, type, startedAt] = observation;
-        found.push({ pool, worker, job, type: type || undefined, startedAt: Number(startedAt) || undefined });
+        found.push({ pool, worker, job, type: type || undefined, startedAt: decodeTime(startedAt) || undefined });
       }
     }
   }

@@ -45,7 +45,9 @@ const withIncludes = (text: string, included = new Set<string>()): string =>
   text.replace(include, (_, name: string) => {
     if (included.has(name)) return '';
     included.add(name);
-    return withIncludes(includes.get(name) as string, included);
+    const found = includes.get(name);
+    if (found === undefined) throw new Error(`lua/includes/${name}.lua is missing`);
+    return withIncludes(found, included);
   });
 const scriptOf = (source: string): Script => ({ source, sha: createHash('sha1').update(source).digest('hex') });
 /** The plan of a script: the same text, in which `isPlan` is true. */

@@ -31,7 +31,7 @@ describe('the lease', () => {
     const { now, fence, until, since, ...rest } = await take('a');
     expect(rest).toEqual({ outcome: 'acquired', leader: 'a', host: 'host of a', progress: { ended: '5' } });
     expect([await isNow(now), await isNow(since), await isNow(fence)]).toEqual([true, true, true]);
-    expect(until - now).toBe(60_000);
+    expect(Number(until) - now).toBe(60_000);
     const { now: _, ...other } = await take('b');
     expect(other).toEqual({ ...rest, outcome: 'held', fence, until, since });
   });
@@ -40,7 +40,7 @@ describe('the lease', () => {
     const { fence, until, since } = await take('a');
     const renewed = await take('a', fence, 90_000);
     expect(renewed).toMatchObject({ outcome: 'renewed', fence, since });
-    expect(renewed.until).toBeGreaterThan(until);
+    expect(Number(renewed.until)).toBeGreaterThan(Number(until));
     const again = await take('a', '7');
     expect(again.outcome).toBe('acquired');
     expect(Number(again.fence)).toBeGreaterThan(Number(fence));

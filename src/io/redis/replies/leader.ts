@@ -5,8 +5,8 @@ const lease = (
   leader: string,
   host: string,
   fence: string,
-  until: string,
-  since: string,
+  until: string | null,
+  since: string | null,
   progress: readonly string[],
 ) => ({
   now: Number(now),
@@ -14,8 +14,9 @@ const lease = (
   host,
   /** The fencing token. */
   fence,
-  until: Number(until),
-  since: Number(since),
+  /** As they stand in the lease: another program may have written anything. */
+  until,
+  since,
   progress: recordOf(progress),
 });
 
