@@ -142,10 +142,3 @@ test('through a proxy, the certificate of the endpoint is checked against the co
   expect(await post('https://far.test')).toMatchObject({ kind: 'rejected', code: 'tls' });
   expect(await post('https://other.test', create({ tls: { ca: authority().cert } }))).toMatchObject({ code: 'tls' });
 });
-
-test('a proxy that is down is a failure to connect', async () => {
-  const proxy = await startHttpProxy(() => 1);
-  await proxy.stop();
-  vi.stubEnv('http_proxy', proxy.url);
-  expect(await post('http://far.test')).toMatchObject({ kind: 'retryable', code: 'connect' });
-});

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer as createHttpServer } from 'node:http';
+import { createServer as createHttpServer, type IncomingMessage } from 'node:http';
+import { createServer as createHttpsServer } from 'node:https';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer, type TlsOptions } from 'node:tls';
 import type { Pair } from './certificates.ts';
@@ -146,26 +147,33 @@ export const startAlertingServer = async (
   };
 };
 
-/** An HTTP proxy that connects every name to one port of loopback, and records the requests. */
+/**
+ * An HTTP proxy that connects every name to one port of loopback, and records the requests. It opens no tunnel if `refuse` returns true. With `tls`
+ * it has an https URL.
+ */
 export const startHttpProxy = async (
   target: () => number,
+  { refuse, tls }: { refuse?: (client: Socket, request: IncomingMessage) => boolean; tls?: TlsOptions } = {},
 ): Promise<{ readonly url: string; readonly asked: readonly string[]; stop(): Promise<void> }> => {
   const asked: string[] = [];
   const sockets = new Set<Socket>();
-  const server = createHttpServer().on('connect', (request, client: Socket) => {
-    asked.push(`${request.method} ${request.url}`);
+  const keep = (socket: Socket) => void sockets.add(socket.on('error', () => undefined));
+  const openTunnel = (client: Socket) => {
     const upstream = connect(target(), '127.0.0.1', () => {
       client.write('HTTP/1.1 200 Connected\r\n\r\n');
       client.pipe(upstream).pipe(client);
     });
-    for (const socket of [client, upstream]) {
-      sockets.add(socket);
-      socket.on('error', () => undefined);
-    }
+    keep(upstream);
+  };
+  const server = tls === undefined ? createHttpServer() : createHttpsServer(tls);
+  server.on('connect', (request, client: Socket) => {
+    asked.push(`${request.method} ${request.url}`);
+    keep(client);
+    if (refuse?.(client, request) !== true) openTunnel(client);
   });
   const port = await listen(server);
   return {
-    url: `http://127.0.0.1:${port}`,
+    url: `${tls === undefined ? 'http' : 'https'}://127.0.0.1:${port}`,
     asked,
     async stop() {
       for (const socket of sockets) socket.destroy();

@@ -1,27 +1,17 @@
 import { lookup } from 'node:dns';
-import { createSecureContext, rootCertificates } from 'node:tls';
-import { Agent, buildConnector, type Dispatcher, EnvHttpProxyAgent } from 'undici/index.js';
 import type { Clock } from '../../clock.ts';
-import {
-  createDestinations,
-  type DestinationRules,
-  ForbiddenAddressError,
-  guardLookup,
-  isForbiddenAddress,
-  type Resolve,
-} from './destination.ts';
+import { createDestinations, type DestinationRules, ForbiddenAddressError, type Resolve } from './destination.ts';
+import { type ConnectionSettings, createDispatcher } from './dispatcher.ts';
 import { exchange, NoAnswerError } from './exchange.ts';
 import { type HostError, hostErrorOf, slowResolver, stalled } from './hostError.ts';
-import { type Lookups, trackLookups } from './lookups.ts';
+import { trackLookups } from './lookups.ts';
+import { createPending } from './pending.ts';
+import { ProxyError, slowProxy, tunnelTo } from './proxy.ts';
 import { type HttpReply, replyTo } from './reply.ts';
 
-export interface HttpSettings extends DestinationRules {
-  /** The time-out of the connection, and after it of the answer's header, in ms. */
-  readonly headerTimeout: number;
+export interface HttpSettings extends DestinationRules, ConnectionSettings {
   /** The time-out of the whole request, redirects included, in ms. */
   readonly timeout: number;
-  /** PEM texts. The authorities in `ca` are trusted in addition to those of Node. */
-  readonly tls: { readonly ca?: string; readonly cert?: string; readonly key?: string };
 }
 
 export interface HttpClient {
@@ -33,8 +23,6 @@ export interface HttpClient {
 
 /** How many redirects are followed for one event, within its host. */
 const maxRedirects = 3;
-/** Connections to one endpoint. */
-const maxConnections = 64;
 
 /**
  * Creates the client that posts hooks as Harbor does (source: `hook/hook_client.go`): without a Content-Type, through the
@@ -50,8 +38,13 @@ export const createHttpClient = (
   resolve: Resolve = lookup,
 ): HttpClient => {
   const destinations = createDestinations(settings);
-  const lookups = trackLookups(resolve);
-  const dispatcher = createDispatcher(settings, lookups);
+  const [lookups, tunnels] = [createPending(), createPending()];
+  const dispatcher = createDispatcher(settings, trackLookups(resolve, lookups), tunnels);
+  /** The failure of this host that a time-out before the connection is. */
+  const slowHere = (url: URL): HostError | undefined => {
+    if (tunnels.has(tunnelTo(url))) return slowProxy;
+    return lookups.has(url.hostname) ? slowResolver : undefined;
+  };
 
   const send = async (url: URL, body: string, endsAt: number, redirects: number): Promise<HttpReply> => {
     const request = {
@@ -90,7 +83,7 @@ export const createHttpClient = (
       try {
         return await send(url, body, performance.now() + settings.timeout, 0);
       } catch (error) {
-        return failureOf(error as Error, settings, lookups.isPending(url.hostname));
+        return failureOf(error as Error, settings, slowHere(url));
       }
     },
     async close() {
@@ -99,44 +92,11 @@ export const createHttpClient = (
   };
 };
 
-const createDispatcher = ({ headerTimeout, allowLinkLocal, tls }: HttpSettings, { resolve }: Lookups): Dispatcher => {
-  const secureContext = createSecureContext({
-    ...tls,
-    ...(tls.ca === undefined ? {} : { ca: [...rootCertificates, tls.ca] }),
-  });
-  const endpoint = { timeout: headerTimeout, secureContext };
-  const guarded = guardLookup(allowLinkLocal ? () => false : isForbiddenAddress, resolve);
-  const options = {
-    connections: maxConnections,
-    pipelining: 1,
-    headersTimeout: headerTimeout,
-    bodyTimeout: 0, // The exchange has its own timer.
-    connect: keepFirstError(buildConnector({ ...endpoint, lookup: guarded })),
-  };
-  const hasProxy = ['http_proxy', 'https_proxy', 'HTTP_PROXY', 'HTTPS_PROXY'].some((name) => process.env[name]);
-  if (!hasProxy) return new Agent(options);
-  // The proxy resolves names, so only addresses in the URL itself are checked. undici opens a tunnel (CONNECT) for http too.
-  return new EnvHttpProxyAgent({ ...options, requestTls: endpoint, proxyTls: { timeout: headerTimeout } });
-};
-
-/**
- * Keeps a TLS alert as the reason of a failure. An alert after the handshake (TLS 1.3, a missing client certificate) is an
- * error that does not close the socket. undici would report only the end of the connection that follows.
- */
-const keepFirstError =
-  (connect: buildConnector.connector): buildConnector.connector =>
-  (options, callback) =>
-    connect(options, (...result) => {
-      const [, socket] = result;
-      socket?.once('error', (error) => socket.destroy(error));
-      callback(...result);
-    });
-
-/** @param isLookingUp whether the DNS lookup of the endpoint is still in progress */
+/** @param slowHere what this host still waits for before it can connect */
 const failureOf = (
   error: Error,
   { headerTimeout, timeout: totalTimeout }: HttpSettings,
-  isLookingUp: boolean,
+  slowHere: HostError | undefined,
 ): HttpReply => {
   if (error instanceof URIError) {
     return { kind: 'rejected', code: 'bad-url', reason: 'the user info of the hook URL has an invalid escape' };
@@ -145,7 +105,7 @@ const failureOf = (
   const cause = error.cause as NodeJS.ErrnoException;
   const code = cause.code ?? cause.name;
   if (cause instanceof ForbiddenAddressError) return { kind: 'rejected', code: 'forbidden', reason: cause.message };
-  const hostError = causeHere(error, code, isLookingUp) ?? hostErrorOf(cause);
+  const hostError = causeHere(error, code, slowHere) ?? hostErrorOf(cause);
   if (hostError !== undefined) {
     return { kind: 'host-error', code: hostError.code, reason: `${hostError.code}: ${hostError.advice}` };
   }
@@ -159,18 +119,19 @@ const failureOf = (
 };
 
 /** The failure of this host that caused a time-out or a late error; undefined if the endpoint may have caused it. */
-const causeHere = (error: NoAnswerError, code: string, isLookingUp: boolean): HostError | undefined => {
+const causeHere = (error: NoAnswerError, code: string, slowHere: HostError | undefined): HostError | undefined => {
   if (error.wasStalled) return stalled;
-  return isLookingUp && isLateFor(error, code) ? slowResolver : undefined;
+  if (error.cause instanceof ProxyError) return error.cause.hostError;
+  return isLateFor(error, code) ? slowHere : undefined;
 };
 
 /** Whether the time-out came before there was a connection. */
 const isLateFor = (error: NoAnswerError, code: string): boolean =>
   code === 'UND_ERR_CONNECT_TIMEOUT' || (error.isLate && !error.wasConnected);
 
-/** Error codes of Node's checks, OpenSSL's alerts, X.509 certificates and the certificate of a proxy. */
+/** Error codes of Node's checks, OpenSSL's alerts and X.509 certificates. */
 const tlsFailure =
-  /^(ERR_TLS_|ERR_SSL_|CERT_|CRL_|UNABLE_TO_|ERROR_IN_|DEPTH_ZERO_|SELF_SIGNED_|INVALID_CA|INVALID_PURPOSE|PATH_LENGTH_|HOSTNAME_|EPROTO$|UND_ERR_PRX_TLS$)/;
+  /^(ERR_TLS_|ERR_SSL_|CERT_|CRL_|UNABLE_TO_|ERROR_IN_|DEPTH_ZERO_|SELF_SIGNED_|INVALID_CA|INVALID_PURPOSE|PATH_LENGTH_|HOSTNAME_|EPROTO$)/;
 
 const authorizationOf = ({ username, password }: URL): Record<string, string> =>
   username === '' && password === ''

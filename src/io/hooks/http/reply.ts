@@ -12,7 +12,7 @@ export type HttpReply =
   | { readonly kind: 'retryable'; readonly reason: string; readonly code: string; readonly retryAfter?: number }
   /**
    * This host could not send the request or read the answer, which says nothing about the endpoint. `code` is a system error,
-   * `DNS-TIMEOUT` or `STALLED`.
+   * `DNS-TIMEOUT`, `STALLED`, or begins with `PROXY-`.
    */
   | { readonly kind: 'host-error'; readonly reason: string; readonly code: string }
   /** Another attempt would fail too. */

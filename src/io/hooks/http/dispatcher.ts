@@ -1,0 +1,68 @@
+import { createSecureContext, rootCertificates } from 'node:tls';
+import { Agent, buildConnector, type Dispatcher, EnvHttpProxyAgent } from 'undici/index.js';
+import { guardLookup, isForbiddenAddress, type Resolve } from './destination.ts';
+import type { Pending } from './pending.ts';
+import { createProxyClient, proxyOf } from './proxy.ts';
+
+/** How connections are opened. */
+export interface ConnectionSettings {
+  /** The time-out of the connection, and after it of the answer's header, in ms. */
+  readonly headerTimeout: number;
+  /** Whether hooks may be sent to link-local and metadata addresses. */
+  readonly allowLinkLocal: boolean;
+  /** PEM texts. The authorities in `ca` are trusted in addition to those of Node. */
+  readonly tls: { readonly ca?: string; readonly cert?: string; readonly key?: string };
+}
+
+/** Connections to one endpoint. */
+const maxConnections = 64;
+
+/**
+ * Opens and keeps the connections to endpoints, through the proxies of the environment.
+ *
+ * @param tunnels gets the tunnels through a proxy that are being opened
+ * @throws Error if a PEM text is invalid
+ */
+export const createDispatcher = (
+  { headerTimeout, allowLinkLocal, tls }: ConnectionSettings,
+  resolve: Resolve,
+  tunnels: Pending,
+): Dispatcher => {
+  const secureContext = createSecureContext({
+    ...tls,
+    ...(tls.ca === undefined ? {} : { ca: [...rootCertificates, tls.ca] }),
+  });
+  const endpoint = { timeout: headerTimeout, secureContext };
+  const guarded = guardLookup(allowLinkLocal ? () => false : isForbiddenAddress, resolve);
+  const options = {
+    connections: maxConnections,
+    pipelining: 1,
+    headersTimeout: headerTimeout,
+    bodyTimeout: 0, // The exchange has its own timer.
+    connect: keepFirstError(buildConnector({ ...endpoint, lookup: guarded })),
+  };
+  const [httpProxy, httpsProxy] = [proxyOf('http_proxy'), proxyOf('https_proxy')];
+  if (httpProxy === '' && httpsProxy === '') return new Agent(options);
+  // The proxy resolves names, so only addresses in the URL itself are checked. undici opens a tunnel (CONNECT) for http too.
+  return new EnvHttpProxyAgent({
+    ...options,
+    httpProxy,
+    httpsProxy,
+    requestTls: endpoint,
+    proxyTls: { timeout: headerTimeout, lookup: guardLookup(() => false, resolve) },
+    clientFactory: (url, given) => createProxyClient(url, { ...given, headersTimeout: headerTimeout }, tunnels),
+  });
+};
+
+/**
+ * Keeps a TLS alert as the reason of a failure. An alert after the handshake (TLS 1.3, a missing client certificate) is an
+ * error that does not close the socket. undici would report only the end of the connection that follows.
+ */
+const keepFirstError =
+  (connect: buildConnector.connector): buildConnector.connector =>
+  (options, callback) =>
+    connect(options, (...result) => {
+      const [, socket] = result;
+      socket?.once('error', (error) => socket.destroy(error));
+      callback(...result);
+    });

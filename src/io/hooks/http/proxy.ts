@@ -1,0 +1,102 @@
+import { type Dispatcher, Pool } from 'undici/index.js';
+import { type HostError, hostErrorOf } from './hostError.ts';
+import type { Pending } from './pending.ts';
+
+/**
+ * The proxy of this host opened no tunnel (CONNECT). This counts as a failure of this host, whatever the proxy answers: the endpoint has heard
+ * nothing. Proxies answer the same (502, 503, 504; tinyproxy 500) if the endpoint is down and if they have no DNS or no way out themselves. What
+ * goes wrong inside an open tunnel is the endpoint's, as without a proxy: a proxy that ends it looks the same.
+ */
+export class ProxyError extends Error {
+  override name = 'ProxyError';
+  readonly hostError: HostError;
+
+  constructor(hostError: HostError, cause?: unknown) {
+    super('the proxy opened no tunnel', { cause });
+    this.hostError = hostError;
+  }
+}
+
+/** The tunnel was not open in time. */
+export const slowProxy: HostError = {
+  code: 'PROXY-TIMEOUT',
+  advice: 'the proxy of this host did not connect to the endpoint in time: check the proxy and its network',
+};
+
+const unusable: HostError = {
+  code: 'PROXY-URL',
+  advice: 'http_proxy or https_proxy of this host is not the URL of an HTTP proxy (http://HOST:PORT): correct it',
+};
+/** A name that does not exist (RFC 6761) stands for a URL that cannot be used. */
+const unusableUrl = 'http://unusable.invalid';
+
+/**
+ * The URL in `http_proxy` or `https_proxy`, or in the same in capitals; '' for no proxy. As in Go, and so in Harbor, http is the default scheme.
+ * undici throws for a URL that it cannot parse, which would stop the whole reaper, and has no way to use SOCKS with settings for TLS.
+ */
+export const proxyOf = (variable: 'http_proxy' | 'https_proxy'): string => {
+  const text = process.env[variable] ?? process.env[variable.toUpperCase()] ?? '';
+  if (text === '') return '';
+  try {
+    const url = new URL(text.includes('://') ? text : `http://${text}`);
+    // undici decodes them too.
+    decodeURIComponent(`${url.username}${url.password}`);
+    return ['http:', 'https:'].includes(url.protocol) ? url.href : unusableUrl;
+  } catch {
+    return unusableUrl;
+  }
+};
+
+/** The name of a tunnel: host and port. */
+export const tunnelTo = ({ protocol, hostname, port }: URL): string =>
+  `${hostname}:${port || (protocol === 'https:' ? 443 : 80)}`;
+
+/**
+ * Creates the client that opens tunnels.
+ *
+ * @param tunnels the tunnels that are being opened
+ */
+export const createProxyClient = (url: URL, options: Pool.Options, tunnels: Pending): Dispatcher => {
+  const pool = new Pool(url.origin, options);
+  const open = pool.connect.bind(pool) as (request: Dispatcher.ConnectOptions) => Promise<Dispatcher.ConnectData>;
+  const openTunnel = async (request: Dispatcher.ConnectOptions): Promise<Dispatcher.ConnectData> => {
+    if (url.origin === unusableUrl) throw new ProxyError(unusable);
+    const tunnel = await open(request).catch((error: unknown) => {
+      throw new ProxyError(faultOf(error as NodeJS.ErrnoException), error);
+    });
+    const { statusCode, socket } = tunnel;
+    if (statusCode === 200) return tunnel;
+    socket.on('error', () => undefined).destroy();
+    throw new ProxyError({ code: `PROXY-${statusCode}`, advice: adviceOn(statusCode) });
+  };
+  const connect = async (request: Dispatcher.ConnectOptions) => {
+    const end = tunnels.begin(request.path);
+    try {
+      return await openTunnel(request);
+    } finally {
+      end();
+    }
+  };
+  return Object.assign(pool, { connect });
+};
+
+const faultOf = (error: NodeJS.ErrnoException): HostError => {
+  const code = error.code ?? error.name;
+  if (code === 'UND_ERR_CONNECT_TIMEOUT' || code === 'UND_ERR_HEADERS_TIMEOUT') return slowProxy;
+  return (
+    hostErrorOf(error) ?? {
+      code: 'PROXY-ERROR',
+      advice: `the proxy of this host cannot be reached (${code}): check http_proxy, https_proxy and the proxy`,
+    }
+  );
+};
+
+const adviceOn = (status: number): string => {
+  if (status === 407) {
+    return 'the proxy of this host wants a user and a password: write them into http_proxy and https_proxy';
+  }
+  if (status >= 500) {
+    return 'the proxy of this host could not connect to the endpoint: check the proxy, its network and DNS, and the endpoint';
+  }
+  return 'the proxy of this host does not connect to the endpoint: allow it there, or add the endpoint to no_proxy';
+};
