@@ -146,6 +146,9 @@ test.each([
   'http://user:pass@instance-data.ec2.internal:8080/',
   'https://api.metadata.cloud.ibm.com',
   'http://metadata.exoscale.com',
+  'http://instance-data.eu-west-1.compute.internal/latest',
+  'http://INSTANCE-DATA.cn-north-1.compute.internal.',
+  'https://api.service.softlayer.com/rest/v3/SoftLayer_Resource_Metadata',
   'http://169.254.169.254../',
   'http://100.100.100.200...:8080/',
   'http://ｍetadata.google.internal/',
@@ -158,6 +161,10 @@ test.each([
   'http://metadata.google.internal.example',
   'http://my-metadata.goog',
   'http://metadata',
+  'http://data-server',
+  'http://instance-data.example',
+  'http://my-instance-data.eu-west-1.compute.internal',
+  'http://instance-data.a.b.compute.internal',
   'http://localhost',
 ])('SSRF: %s is an address that endpoints may have', (url) => {
   expect(createDestinations(rules).find(url)).toBeInstanceOf(URL);

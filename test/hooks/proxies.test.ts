@@ -176,6 +176,22 @@ test('what happens inside a tunnel is the endpoint’s', async () => {
   }
 });
 
+test.each(['metadata', 'METADATA.', 'data-server', 'rancher-metadata'])(
+  'SSRF: a proxy is not asked for %s; without one its address decides',
+  async (name) => {
+    const server = await start();
+    const proxy = await startProxy(() => server.port);
+    expect(await postThrough(proxy.url, `http://${name}`)).toMatchObject({ kind: 'rejected', code: 'forbidden' });
+    expect(await postThrough(proxy.url, `https://${name}`)).toMatchObject({ kind: 'rejected', code: 'forbidden' });
+    expect(proxy.asked).toEqual([]);
+    const free = await postThrough(proxy.url, `http://${name}`, { allowLinkLocal: true });
+    expect(free).toEqual({ kind: 'accepted', status: 200 });
+    vi.stubEnv('no_proxy', name.toLowerCase());
+    const direct = create({}, (_, __, callback) => callback(null, [{ address: '127.0.0.1', family: 4 }]));
+    expect(await post(`http://${name}:${server.port}`, direct)).toEqual({ kind: 'accepted', status: 200 });
+  },
+);
+
 test('fault 127: while the proxy refuses, no attempt is counted and no circuit opens; afterwards all hooks are sent', async () => {
   let isOpen = false;
   const target = Number(new URL(hookEndpoint.url).port);

@@ -50,7 +50,8 @@ export const createDispatcher = (
     httpsProxy,
     requestTls: endpoint,
     proxyTls: { timeout: headerTimeout, lookup: guardLookup(() => false, resolve) },
-    clientFactory: (url, given) => createProxyClient(url, { ...given, headersTimeout: headerTimeout }, tunnels),
+    clientFactory: (url, given) =>
+      createProxyClient(url, { ...given, headersTimeout: headerTimeout }, { allowLinkLocal, tunnels }),
   });
 };
 

@@ -44,12 +44,33 @@ const names: ReadonlySet<string> = new Set([
   'metadata.oraclecloud.com',
   'metadata.digitalocean.com',
   'api.metadata.cloud.ibm.com',
+  'api.service.softlayer.com', // of IBM's older machines, with their metadata and the rest of its API: no endpoint of hooks
   'metadata.platformequinix.com',
   'metadata.packet.net',
   'metadata.exoscale.com',
 ]);
 
-export const isForbiddenName = (name: string): boolean => names.has(name.toLowerCase().replace(/\.+$/, ''));
+/** The names of the metadata service in one region of AWS. */
+const regionalName = /^instance-data\.[a-z0-9-]+\.compute\.internal$/;
+/**
+ * Names without a domain that networks of clouds resolve to their metadata service. An endpoint may have such a name too, so only a proxy is not
+ * asked for them: what this host resolves itself is checked by its address.
+ */
+const bareNames: ReadonlySet<string> = new Set([
+  'metadata', // GCP, by its search domain
+  'data-server', // CloudStack
+  'rancher-metadata', // Rancher 1
+]);
+
+export const isForbiddenName = (name: string): boolean => {
+  const plain = plainOf(name);
+  return names.has(plain) || regionalName.test(plain);
+};
+
+/** Whether a proxy must not be asked to connect to the name. */
+export const isForbiddenByProxy = (name: string): boolean => bareNames.has(plainOf(name));
+
+const plainOf = (name: string): string => name.toLowerCase().replace(/\.+$/, '');
 
 /** Whether an address, or an IPv4 address embedded in it, is forbidden. */
 export const isForbiddenAddress = (address: string): boolean => {

@@ -1,4 +1,6 @@
 import { type Dispatcher, Pool } from 'undici/index.js';
+import { ForbiddenAddressError } from './destination.ts';
+import { isForbiddenByProxy } from './forbidden.ts';
 import { type HostError, hostErrorOf } from './hostError.ts';
 import type { Pending } from './pending.ts';
 
@@ -56,7 +58,11 @@ export const tunnelTo = ({ protocol, hostname, port }: URL): string =>
  *
  * @param tunnels the tunnels that are being opened
  */
-export const createProxyClient = (url: URL, options: Pool.Options, tunnels: Pending): Dispatcher => {
+export const createProxyClient = (
+  url: URL,
+  options: Pool.Options,
+  { allowLinkLocal, tunnels }: { allowLinkLocal: boolean; tunnels: Pending },
+): Dispatcher => {
   const pool = new Pool(url.origin, options);
   const open = pool.connect.bind(pool) as (request: Dispatcher.ConnectOptions) => Promise<Dispatcher.ConnectData>;
   const openTunnel = async (request: Dispatcher.ConnectOptions): Promise<Dispatcher.ConnectData> => {
@@ -70,6 +76,9 @@ export const createProxyClient = (url: URL, options: Pool.Options, tunnels: Pend
     throw new ProxyError({ code: `PROXY-${statusCode}`, advice: adviceOn(statusCode) });
   };
   const connect = async (request: Dispatcher.ConnectOptions) => {
+    if (!allowLinkLocal && isForbiddenByProxy(request.path.replace(/:\d+$/, ''))) {
+      throw new ForbiddenAddressError('the proxy may resolve the name to a metadata address');
+    }
     const end = tunnels.begin(request.path);
     try {
       return await openTunnel(request);
