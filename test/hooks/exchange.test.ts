@@ -6,6 +6,7 @@ import { expect, test, vi } from 'vitest';
 import { exchange, type NoAnswerError } from '../../src/io/hooks/http/exchange.ts';
 import { answer, startHostile } from '../support/hostileServers.ts';
 
+const never = () => false;
 const request = (path: string) => ({ path, method: 'POST' as const, body: 'body' });
 
 test('a request that waited for a connection until its time limit is never sent', async () => {
@@ -13,11 +14,11 @@ test('a request that waited for a connection until its time limit is never sent'
   const server = await startHostile((socket) => void held.push(socket));
   const pool = new Pool(`http://${server.host}`, { connections: 1 });
   try {
-    const first = exchange(pool, request('/first'), 60_000);
+    const first = exchange(pool, request('/first'), 60_000, never);
     await vi.waitUntil(() => held.length === 1);
-    const second = await exchange(pool, request('/second'), 20).catch((error: NoAnswerError) => error);
+    const second = await exchange(pool, request('/second'), 20, never).catch((error: NoAnswerError) => error);
     expect(second).toMatchObject({ isLate: true, wasConnected: false });
-    const third = exchange(pool, request('/third'), 60_000);
+    const third = exchange(pool, request('/third'), 60_000, never);
     server.behave = answer(202);
     answer(200)(held[0] as Socket, '');
     expect(await first).toMatchObject({ status: 200 });
@@ -51,7 +52,7 @@ test('an answer that came while this process was held up past the time limit cou
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
   try {
     // A minute, because a request that gets its connection after its time limit is not sent.
-    const reply = exchange(pool, request('/'), 60_000);
+    const reply = exchange(pool, request('/'), 60_000, never);
     await once(worker, 'message');
     worker.postMessage('answer');
     Atomics.wait(answered, 0, 0);
@@ -72,9 +73,9 @@ test.each([0, 60, 2_001])(
     const pool = new Pool(`http://${server.host}`, { connections: 1 });
     const clock = vi.spyOn(performance, 'now').mockReturnValue(0);
     try {
-      const first = exchange(pool, request('/first'), 120_000);
+      const first = exchange(pool, request('/first'), 120_000, never);
       await vi.waitUntil(() => held.length === 1);
-      const second = exchange(pool, request('/second'), 60_000).catch((error: NoAnswerError) => error);
+      const second = exchange(pool, request('/second'), 60_000, never).catch((error: NoAnswerError) => error);
       clock.mockReturnValue(60_000 + lag);
       answer(200)(held[0] as Socket, '');
       expect(await second).toMatchObject({ isLate: true, wasConnected: false, wasStalled: true });
@@ -87,33 +88,3 @@ test.each([0, 60, 2_001])(
     }
   },
 );
-
-test.each([
-  [200, 501, true],
-  [200, 499, false],
-  [3_000, 1_501, true],
-  [3_000, 1_499, false],
-  [60_000, 2_001, true],
-  [60_000, 1_999, false],
-])('a time limit of %i ms that is noticed %i ms late: the process was held up: %s', async (limit, lag, wasStalled) => {
-  let hear = () => {};
-  const heard = new Promise<void>((resolve) => {
-    hear = resolve;
-  });
-  const server = await startHostile(() => hear());
-  const pool = new Pool(`http://${server.host}`);
-  const clock = vi.spyOn(performance, 'now').mockReturnValue(0);
-  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
-  try {
-    const failure = exchange(pool, request('/'), 10, limit).catch((error: NoAnswerError) => error);
-    await heard;
-    clock.mockReturnValue(10 + lag);
-    vi.advanceTimersByTime(10);
-    expect(await failure).toMatchObject({ isLate: true, wasStalled });
-  } finally {
-    vi.useRealTimers();
-    clock.mockRestore();
-    await pool.destroy();
-    await server.stop();
-  }
-});

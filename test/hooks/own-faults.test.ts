@@ -181,19 +181,46 @@ test('fault 127: a time-out that this process noticed late, because it was held 
 test.each([
   [1_999, { kind: 'retryable', code: 'broken' }],
   [2_001, { kind: 'host-error', code: 'STALLED' }],
-])('fault 127: a reset that is noticed %i ms after the time limit leads to %o', async (lag, reply) => {
+])('fault 127: a reset after this process was held up for %i ms leads to %o', async (ms, reply) => {
   const held: net.Socket[] = [];
   const server = await startHostile((socket) => void held.push(socket));
   const clock = vi.spyOn(performance, 'now').mockReturnValue(0);
   const httpClient = httpClientWith(undefined, 60_000, 60_000);
   const replied = httpClient.post(`http://${server.host}/`, '{}');
   await vi.waitUntil(() => held.length === 1);
-  clock.mockReturnValue(60_000 + lag);
+  clock.mockReturnValue(ms);
   held[0]?.resetAndDestroy();
   expect(await replied).toMatchObject(reply);
   await httpClient.close();
   await server.stop();
 });
+
+test.each([
+  ['time limit', 550, 60_000, 600, { kind: 'host-error', code: 'STALLED' }],
+  ['time limit', 450, 60_000, 600, { kind: 'retryable', code: 'timeout' }],
+  ['time-out of the header', 550, 600, 60_000, { kind: 'host-error', code: 'STALLED' }],
+  ['time-out of the header', 450, 600, 60_000, { kind: 'retryable', code: 'timeout' }],
+])(
+  'fault 127: of a %s this process was held up for %i ms, until a look-up had ended: %i, %i, %o',
+  async (_, ms, headerTimeout, timeout, reply) => {
+    const { port } = new URL(hookEndpoint.url);
+    const clock = vi.spyOn(performance, 'now').mockReturnValue(0);
+    let resolve = () => {};
+    const httpClient = httpClientWith(
+      (_name, _options, callback) => {
+        resolve = () => callback(null, [{ address: '127.0.0.1', family: 4 }]);
+      },
+      headerTimeout,
+      timeout,
+    );
+    const replied = httpClient.post(`http://core.test:${port}/silent`, '{}');
+    clock.mockReturnValue(ms);
+    resolve();
+    // What is left of the time limit is too short for an answer, and this process runs.
+    expect(await replied).toMatchObject(reply);
+    await httpClient.close();
+  },
+);
 
 test('fault 127: while the DNS of this host is down, no attempt is counted and no circuit opens; afterwards all hooks are sent', async () => {
   const { port } = new URL(hookEndpoint.url);

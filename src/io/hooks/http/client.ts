@@ -8,6 +8,7 @@ import { trackLookups } from './lookups.ts';
 import { createPending } from './pending.ts';
 import { ProxyError, slowProxy, tunnelTo } from './proxy.ts';
 import { type HttpReply, replyTo } from './reply.ts';
+import { createStalls } from './stalls.ts';
 
 export interface HttpSettings extends DestinationRules, ConnectionSettings {
   /** The time-out of the whole request, redirects included, in ms. */
@@ -39,6 +40,7 @@ export const createHttpClient = (
 ): HttpClient => {
   const destinations = createDestinations(settings);
   const [lookups, tunnels] = [createPending(), createPending()];
+  const stalls = createStalls();
   const dispatcher = createDispatcher(settings, trackLookups(resolve, lookups), tunnels);
   /** The failure of this host that a time-out before the connection is. */
   const slowHere = (url: URL): HostError | undefined => {
@@ -46,7 +48,12 @@ export const createHttpClient = (
     return lookups.has(url.hostname) ? slowResolver : undefined;
   };
 
-  const send = async (url: URL, body: string, endsAt: number, redirects: number): Promise<HttpReply> => {
+  const send = async (
+    url: URL,
+    body: string,
+    limits: { endsAt: number; wasStalled: () => boolean },
+    redirects: number,
+  ): Promise<HttpReply> => {
     const request = {
       origin: url.origin,
       path: `${url.pathname}${url.search}`,
@@ -54,7 +61,7 @@ export const createHttpClient = (
       body,
       headers: authorizationOf(url),
     };
-    const answer = await exchange(dispatcher, request, endsAt - performance.now(), settings.timeout);
+    const answer = await exchange(dispatcher, request, limits.endsAt - performance.now(), limits.wasStalled);
     const { status } = answer;
     if (status !== 307 && status !== 308) return replyTo(answer, clock.now());
     const reject = (reason: string): HttpReply => ({ kind: 'rejected', code: 'redirect', reason });
@@ -73,17 +80,20 @@ export const createHttpClient = (
       target.username = url.username;
       target.password = url.password;
     }
-    return send(target, body, endsAt, redirects + 1);
+    return send(target, body, limits, redirects + 1);
   };
 
   return {
     async post(text, body) {
       const url = destinations.find(text);
       if (!(url instanceof URL)) return { kind: 'rejected', ...url };
+      const { wasStalled, end } = stalls.watch(Math.min(settings.headerTimeout, settings.timeout));
       try {
-        return await send(url, body, performance.now() + settings.timeout, 0);
+        return await send(url, body, { endsAt: performance.now() + settings.timeout, wasStalled }, 0);
       } catch (error) {
         return failureOf(error as Error, settings, slowHere(url));
+      } finally {
+        end();
       }
     },
     async close() {

@@ -8,7 +8,7 @@ export class NoAnswerError extends Error {
   readonly isLate: boolean;
   /** Whether there was a connection, so that the endpoint may have received the request. */
   readonly wasConnected: boolean;
-  /** Whether its end was noticed long after the time limit, because this process did not run. */
+  /** Whether this process was held up meanwhile, for long. */
   readonly wasStalled: boolean;
 
   constructor(cause: Error, isLate: boolean, wasConnected: boolean, wasStalled: boolean) {
@@ -24,9 +24,6 @@ const maxBody = 4_096;
 /** How long a body is read, in ms. Otherwise an endpoint with endless bodies would occupy every connection. */
 const bodyTime = 1_000;
 
-/** How late the end of an exchange may be noticed before this process counts as stalled: half of the time limit, between these. In ms. */
-const [leastLag, mostLag] = [500, 2_000];
-
 /**
  * Sends one request and waits for the header of the answer. The body has no influence: a 200 with a broken or endless body
  * is a 200. Up to 4 kB of the body are read for up to 1 s, so that the connection can be reused; beyond that it is closed.
@@ -34,40 +31,37 @@ const [leastLag, mostLag] = [500, 2_000];
  * Uses a dispatch handler and one timer, because `request` with a stream and abort signals took 1.5 times as long (measured).
  *
  * @param timeLeft time-out of the whole exchange, in ms; 0 or less: nothing is sent
- * @param limit the time limit that `timeLeft` is the rest of, in ms
+ * @param wasStalled whether this process was held up for long since the request began, redirects included
  * @throws NoAnswerError
  */
 export const exchange = (
   dispatcher: Dispatcher,
   request: Dispatcher.DispatchOptions,
   timeLeft: number,
-  limit = timeLeft,
+  wasStalled: () => boolean,
 ): Promise<Answer> =>
   new Promise((resolve, reject) => {
     const endsAt = performance.now() + timeLeft;
-    const maxLag = Math.min(mostLag, Math.max(leastLag, limit / 2));
     let controller: Dispatcher.DispatchController | undefined;
     let answer: Answer | undefined;
     let bodyBytes = 0;
     let isOver = false;
 
-    const end = (error: Error, isLate = false, wasStalled = false) => {
+    const end = (error: Error, isLate = false, isOurs = false) => {
       isOver = true;
       clearTimeout(timer);
       if (answer !== undefined) resolve(answer);
-      else reject(new NoAnswerError(error, isLate, controller !== undefined, wasStalled));
+      else reject(new NoAnswerError(error, isLate, controller !== undefined, isOurs || wasStalled()));
     };
-    const cut = (wasStalled = false) => {
+    const cut = (isOurs = false) => {
       const reason = new Error('cut off');
-      end(reason, true, wasStalled);
+      end(reason, true, isOurs);
       controller?.abort(reason);
     };
-    const isStalled = () => performance.now() - endsAt > maxLag;
     const expire = () => {
-      const wasStalled = isStalled();
       // After a stall this comes before an answer that arrived meanwhile. One turn of the event loop reads what has arrived.
       // It may have begun already, so there are two.
-      setImmediate(() => setImmediate(() => !isOver && answer === undefined && cut(wasStalled)));
+      setImmediate(() => setImmediate(() => !isOver && answer === undefined && cut()));
     };
     let timer = setTimeout(expire, timeLeft);
 
@@ -75,7 +69,7 @@ export const exchange = (
       onRequestStart(ours) {
         // Its time is over, and it must not be sent any more: its claim may have ended. This process was held up, for otherwise the time-out
         // would have ended it before it got a connection: the endpoint is not to blame, which has heard nothing.
-        if (!isOver && performance.now() >= endsAt) cut(timeLeft > 0 || isStalled());
+        if (!isOver && performance.now() >= endsAt) cut(timeLeft > 0);
         if (isOver) ours.abort(new Error('too late'));
         else controller = ours;
       },
@@ -91,10 +85,7 @@ export const exchange = (
       },
       // undici frees the connection two steps later. A request before that would open another connection.
       onResponseEnd: () => queueMicrotask(() => setImmediate(() => !isOver && end(new Error('the end')))),
-      onResponseError(_, error) {
-        // The endpoint may have ended the connection because this process sent nothing meanwhile.
-        if (!isOver) end(error, false, isStalled());
-      },
+      onResponseError: (_, error) => !isOver && end(error),
     });
   });
 

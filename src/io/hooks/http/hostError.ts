@@ -76,7 +76,7 @@ export const hostErrorOf = (error: unknown): HostError | undefined => {
 /** The lookup of a name did not end in time. */
 export const slowResolver: HostError = { code: 'DNS-TIMEOUT', advice: noResolver };
 
-/** A time-out was noticed late, or an error long after the time limit, so an answer could not be read in time. */
+/** This process was held up for long, so a connection could not be opened, or an answer not be read, in time. */
 export const stalled: HostError = {
   code: 'STALLED',
   advice:
