@@ -72,6 +72,10 @@ describe('fault 127: whose fault it is', () => {
     ['ENOMEM', 'connect'],
     ['ENOBUFS', 'write'],
     ['EADDRNOTAVAIL', 'connect'],
+    ['EADDRINUSE', 'connect'],
+    ['EAGAIN', 'connect'],
+    // A route of the type `blackhole`.
+    ['EINVAL', 'connect'],
     ['EACCES', 'connect'],
     ['EPERM', 'connect'],
     ['ENETUNREACH', 'connect'],
@@ -116,6 +120,21 @@ describe('fault 127: whose fault it is', () => {
     // ::1 where IPv6 is off, and 127.0.0.1.
     [['EADDRNOTAVAIL', 'ECONNREFUSED'], undefined],
     [['EADDRNOTAVAIL', 'EADDRNOTAVAIL'], 'EADDRNOTAVAIL'],
+    // IPv6 is denied, or has no free port; the IPv4 address does not answer.
+    [['EACCES', 'ETIMEDOUT'], undefined],
+    [['ETIMEDOUT', 'EPERM'], undefined],
+    [['EADDRINUSE', 'ECONNREFUSED'], undefined],
+    [['EAGAIN', 'ETIMEDOUT'], undefined],
+    [['EINVAL', 'ECONNREFUSED'], undefined],
+    [['EACCES', 'ENETUNREACH'], 'EACCES'],
+    [['EINVAL', 'EPERM'], 'EINVAL'],
+    // A machine that is off.
+    [['ENETUNREACH', 'EHOSTUNREACH'], undefined],
+    [['EHOSTUNREACH', 'EHOSTUNREACH'], undefined],
+    [['ENFILE', 'ETIMEDOUT'], 'ENFILE'],
+    [['EHOSTUNREACH', 'ENOMEM'], 'ENOMEM'],
+    [['ENOBUFS', 'ECONNREFUSED'], 'ENOBUFS'],
+    [['EACCES', 'EMFILE'], 'EMFILE'],
     [['ETIMEDOUT', 'ECONNREFUSED'], undefined],
   ])('a name whose addresses fail with %j: %s', (codes, code) => {
     const error = new AggregateError(codes.map((each) => errorOf(each, 'connect')));

@@ -15,38 +15,41 @@ export interface HostError {
 const noDescriptors =
   'too many open files: raise the limit of this process (ulimit -n), or find the code that opens them';
 const noMemory = 'this host is short of memory for sockets';
+const noPort = 'no local address or port is free: widen ip_local_port_range, or find the process that holds the ports';
 const isDenied = 'this host does not let the process connect: check its firewall and network policies';
 const noNetwork = 'this host has no route to the endpoint: check its network and routes';
 const noResolver = 'the DNS resolver of this host does not answer: check /etc/resolv.conf and the resolver';
 
-/** Errors of this system. An address that failed with one of them was never connected to. */
+/** What this process or this system lacks whatever the address. It may have kept one address of a name from being tried. */
 const systemAdvice: ReadonlyMap<string, string> = new Map([
   ['EMFILE', noDescriptors],
   ['ENFILE', 'too many open files on this host: raise fs.file-max, or find the process that opens them'],
   ['ENOMEM', noMemory],
   ['ENOBUFS', noMemory],
-  ['EADDRINUSE', 'no local port is free: widen ip_local_port_range, or find the process that holds the ports'],
-  ['EAGAIN', 'no local port is free: widen ip_local_port_range, or find the process that holds the ports'],
-  ['EACCES', isDenied],
-  ['EPERM', isDenied],
 ]);
 /**
- * Errors of this host's network, perhaps for one address family only: without IPv6, the IPv6 address of a name is unreachable,
- * while its IPv4 address may refuse the connection. `EHOSTUNREACH` is not in the list, because a machine that is off causes it too.
+ * What this host lacks for one address, perhaps for one address family only: routes, rules and free ports depend on where a connection goes. If
+ * IPv6 is denied or has no route, the IPv4 address of the same name may refuse the connection, or not answer. So these count only if all
+ * addresses fail with one of them.
+ *
+ * `EHOSTUNREACH` is not in the list: a route may cause it, but so does a machine that is off. `EINVAL` is that of a route that drops all
+ * (`blackhole`).
  *
  * A router may also answer `ENETUNREACH`, and a resolver fails (`EAI_AGAIN`) for a name whose own servers fail: Node's errors do not tell
  * these from faults of this host. They count as its own, because that costs less if it is wrong: this host asks again every 30 s until the
  * change is too old. The other way round one host without a route would open the circuit breaker for all.
  */
-const networkAdvice: ReadonlyMap<string, string> = new Map([
+const addressAdvice: ReadonlyMap<string, string> = new Map([
+  ['EACCES', isDenied],
+  ['EPERM', isDenied],
+  ['EADDRNOTAVAIL', noPort],
+  ['EADDRINUSE', noPort],
+  ['EAGAIN', noPort],
   ['ENETUNREACH', noNetwork],
   ['ENETDOWN', noNetwork],
   ['ENONET', noNetwork],
+  ['EINVAL', noNetwork],
   ['EAFNOSUPPORT', 'this host does not speak this version of IP'],
-  [
-    'EADDRNOTAVAIL',
-    'no local address or port is free: widen ip_local_port_range, or find the process that holds the ports',
-  ],
 ]);
 /** With these codes the resolver did answer: the name does not exist, or is invalid. */
 const unknownNameCodes: ReadonlySet<string> = new Set([
@@ -69,7 +72,7 @@ const resolverCodes =
 /** @returns undefined if the endpoint may have caused the error. */
 export const hostErrorOf = (error: unknown): HostError | undefined => {
   const faults = partsOf(error).map(oneOf);
-  const ofSystem = faults.find((fault) => fault !== undefined && !networkAdvice.has(fault.code));
+  const ofSystem = faults.find((fault) => fault !== undefined && systemAdvice.has(fault.code));
   return ofSystem ?? (faults.every((fault) => fault !== undefined) ? faults[0] : undefined);
 };
 
@@ -91,7 +94,7 @@ const oneOf = (error: NodeJS.ErrnoException): HostError | undefined => {
     const missing = missingDescriptors();
     return missing === undefined ? undefined : faultOf(missing, systemAdvice.get(missing));
   }
-  return faultOf(code, systemAdvice.get(code) ?? networkAdvice.get(code) ?? (isLookup ? noResolver : undefined));
+  return faultOf(code, systemAdvice.get(code) ?? addressAdvice.get(code) ?? (isLookup ? noResolver : undefined));
 };
 
 const faultOf = (code: string, advice: string | undefined): HostError | undefined =>
