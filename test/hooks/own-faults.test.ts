@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import { syncBuiltinESMExports } from 'node:module';
 import net from 'node:net';
 import { createInterface } from 'node:readline';
+import { Worker } from 'node:worker_threads';
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { createActor, toPromise, waitFor } from 'xstate';
@@ -13,6 +14,7 @@ import type { BackgroundError, HookOutcome, ReaperOptions } from '../../src/inde
 import type { Claim } from '../../src/io/hooks/claims.ts';
 import { createHostBackoff } from '../../src/io/hooks/hostBackoff.ts';
 import { createHttpClient } from '../../src/io/hooks/http/client.ts';
+import type { Resolve } from '../../src/io/hooks/http/destination.ts';
 import { hostErrorOf } from '../../src/io/hooks/http/hostError.ts';
 import type { InFlightLimiter } from '../../src/io/hooks/inFlightLimiter.ts';
 import type { HookRecords } from '../../src/io/hooks/records.ts';
@@ -240,6 +242,44 @@ test.each([
     await httpClient.close();
   },
 );
+
+/** An endpoint that takes no connection until both threads share a 1. Its queue holds two. */
+const closedEndpoint = `
+  const { createServer } = require('node:http');
+  const { parentPort, workerData } = require('node:worker_threads');
+  const server = createServer((_, response) => response.end('ok'));
+  server.listen({ port: 0, host: '127.0.0.1', backlog: 1 }, () => {
+    parentPort.postMessage(server.address().port);
+    Atomics.wait(workerData, 0, 0);
+  });
+`;
+
+test('fault 127: an address whose first packet is lost is not given up for one that this host has no route to', async () => {
+  const isOpen = new Int32Array(new SharedArrayBuffer(4));
+  const worker = new Worker(closedEndpoint, { eval: true, workerData: isOpen });
+  const [port] = await once(worker, 'message');
+  const others = [connect(port, '127.0.0.1'), connect(port, '127.0.0.1')];
+  for (const other of others)
+    await once(
+      other.on('error', () => undefined),
+      'connect',
+    );
+  const resolve: Resolve = (_name, _options, callback) => {
+    callback(null, [
+      { address: '127.0.0.1', family: 4 },
+      { address: '2001:db8::1', family: 6 },
+    ]);
+    setImmediate(() => {
+      Atomics.store(isOpen, 0, 1);
+      Atomics.notify(isOpen, 0);
+    });
+  };
+  const httpClient = httpClientWith(resolve, 60_000);
+  expect(await httpClient.post(`http://core.test:${port}/`, '{}')).toEqual({ kind: 'accepted', status: 200 });
+  await httpClient.close();
+  for (const other of others) other.destroy();
+  await worker.terminate();
+});
 
 test('fault 127: while the DNS of this host is down, no attempt is counted and no circuit opens; afterwards all hooks are sent', async () => {
   const { port } = new URL(hookEndpoint.url);

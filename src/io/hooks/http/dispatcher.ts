@@ -32,7 +32,10 @@ export const createDispatcher = (
     ...tls,
     ...(tls.ca === undefined ? {} : { ca: [...rootCertificates, tls.ca] }),
   });
-  const endpoint = { timeout: headerTimeout, secureContext };
+  // Node gives each address but the last 250 ms, so an endpoint far away, or one whose first packet is lost (it is sent again after 1 s), would fail
+  // wherever its other address has no route.
+  const timing = { timeout: headerTimeout, autoSelectFamilyAttemptTimeout: Math.ceil(headerTimeout / 4) };
+  const endpoint = { ...timing, secureContext };
   const guarded = guardLookup(allowLinkLocal ? () => false : isForbiddenAddress, resolve);
   const options = {
     connections: maxConnections,
@@ -49,7 +52,7 @@ export const createDispatcher = (
     httpProxy,
     httpsProxy,
     requestTls: endpoint,
-    proxyTls: { timeout: headerTimeout, lookup: guardLookup(() => false, resolve) },
+    proxyTls: { ...timing, lookup: guardLookup(() => false, resolve) },
     clientFactory: (url, given) =>
       createProxyClient(url, { ...given, headersTimeout: headerTimeout }, { allowLinkLocal, tunnels }),
   });
