@@ -116,6 +116,15 @@ describe('fault 127: a proxy that opens no tunnel is a fault of this host', () =
     }
   });
 
+  test('that does not answer in time where the endpoint redirects to TLS', async () => {
+    const server = await start(answer(307, 'location: https://far.test/'));
+    const proxy = await startProxy(() => server.port, { refuse: (_, { url }) => url === 'far.test:443' });
+    vi.spyOn(performance, 'now').mockReturnValue(0);
+    const reply = await postThrough(proxy.url, 'http://far.test', { headerTimeout: 60_000, timeout: 300 });
+    expect(reply).toMatchObject({ kind: 'host-error', code: 'PROXY-TIMEOUT' });
+    expect(proxy.asked).toEqual(['CONNECT far.test:80', 'CONNECT far.test:443']);
+  });
+
   test('whose name is not resolved in time', async () => {
     vi.spyOn(performance, 'now').mockReturnValue(0);
     for (const times of [

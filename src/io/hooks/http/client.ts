@@ -6,7 +6,7 @@ import { exchange, NoAnswerError } from './exchange.ts';
 import { type HostError, hostErrorOf, slowResolver, stalled } from './hostError.ts';
 import { trackLookups } from './lookups.ts';
 import { createPending } from './pending.ts';
-import { ProxyError, slowProxy, tunnelTo } from './proxy.ts';
+import { ProxyError, slowProxy } from './proxy.ts';
 import { type HttpReply, replyTo } from './reply.ts';
 import { createStalls } from './stalls.ts';
 
@@ -43,9 +43,9 @@ export const createHttpClient = (
   const stalls = createStalls();
   const dispatcher = createDispatcher(settings, trackLookups(resolve, lookups), tunnels);
   /** The failure of this host that a time-out before the connection is. */
-  const slowHere = (url: URL): HostError | undefined => {
-    if (tunnels.has(tunnelTo(url))) return slowProxy;
-    return lookups.has(url.hostname) ? slowResolver : undefined;
+  const slowHere = ({ hostname }: URL): HostError | undefined => {
+    if (tunnels.has(hostname)) return slowProxy;
+    return lookups.has(hostname) ? slowResolver : undefined;
   };
 
   const send = async (

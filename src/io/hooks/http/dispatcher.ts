@@ -20,7 +20,7 @@ const maxConnections = 64;
 /**
  * Opens and keeps the connections to endpoints, through the proxies of the environment.
  *
- * @param tunnels gets the tunnels through a proxy that are being opened
+ * @param tunnels gets the hosts that tunnels through a proxy are being opened to
  * @throws Error if a PEM text is invalid
  */
 export const createDispatcher = (

@@ -49,14 +49,10 @@ export const proxyOf = (variable: 'http_proxy' | 'https_proxy'): string => {
   }
 };
 
-/** The name of a tunnel: host and port. */
-export const tunnelTo = ({ protocol, hostname, port }: URL): string =>
-  `${hostname}:${port || (protocol === 'https:' ? 443 : 80)}`;
-
 /**
  * Creates the client that opens tunnels.
  *
- * @param tunnels the tunnels that are being opened
+ * @param tunnels gets the hosts that tunnels are being opened to
  */
 export const createProxyClient = (
   url: URL,
@@ -76,10 +72,11 @@ export const createProxyClient = (
     throw new ProxyError({ code: `PROXY-${statusCode}`, advice: adviceOn(statusCode) });
   };
   const connect = async (request: Dispatcher.ConnectOptions) => {
-    if (!allowLinkLocal && isForbiddenByProxy(request.path.replace(/:\d+$/, ''))) {
+    const host = request.path.replace(/:\d+$/, '');
+    if (!allowLinkLocal && isForbiddenByProxy(host)) {
       throw new ForbiddenAddressError('the proxy may resolve the name to a metadata address');
     }
-    const end = tunnels.begin(request.path);
+    const end = tunnels.begin(host);
     try {
       return await openTunnel(request);
     } finally {
