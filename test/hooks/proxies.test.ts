@@ -145,6 +145,7 @@ describe('fault 127: a proxy that opens no tunnel is a fault of this host', () =
     'socks5://secret:secret@127.0.0.1:1080',
     'ftp://secret@127.0.0.1',
     'http://secret:%zz@127.0.0.1:1',
+    'http://%E2:%82%AC@127.0.0.1:1',
     'http://secret:secret@',
     'secret proxy',
   ])('whose URL is %s', async (url) => {

@@ -41,8 +41,8 @@ export const proxyOf = (variable: 'http_proxy' | 'https_proxy'): string => {
   if (text === '') return '';
   try {
     const url = new URL(text.includes('://') ? text : `http://${text}`);
-    // undici decodes them too.
-    decodeURIComponent(`${url.username}${url.password}`);
+    // undici decodes them too, each by itself.
+    for (const part of [url.username, url.password]) decodeURIComponent(part);
     return ['http:', 'https:'].includes(url.protocol) ? url.href : unusableUrl;
   } catch {
     return unusableUrl;
