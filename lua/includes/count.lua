@@ -2,5 +2,6 @@
 -- that a double cannot hold exactly.
 local function countIn(text)
   local count = string.match(text or '', '^-?%d+$') and tonumber(text) or 0
-  return math.abs(count) < 9007199254740992 and count or 0
+  -- + 0: a number that is -0 would be written as such.
+  return math.abs(count) < 9007199254740992 and count + 0 or 0
 end

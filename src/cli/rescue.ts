@@ -177,7 +177,10 @@ const countersPart = ({ plan, drift, changes }: RescueSummary): string[] => [
 ];
 
 /** A counter as people read it. Redis may hold anything there. */
-const grouped = (text: string): string => (/^-?\d{1,15}$/.test(text) ? countText(Number(text)) : text);
+const grouped = (text: string): string => {
+  if (text === '') return 'empty';
+  return /^-?\d{1,15}$/.test(text) ? countText(Number(text)) : text;
+};
 
 const count = (number: number, one: string, many: string): string =>
   `${countText(number)} ${number === 1 ? one : many}`;

@@ -7,7 +7,7 @@ export type CountsByName = Readonly<Record<string, number>>;
 /** What a counter of the Go side says, as the scripts read it (`lua/includes/count.lua`). */
 export const countIn = (text: string): number => {
   const count = /^-?\d+$/.test(text) ? Number(text) : 0;
-  return Number.isSafeInteger(count) ? count : 0;
+  return Number.isSafeInteger(count) ? count + 0 : 0;
 };
 
 export const addCounts = (

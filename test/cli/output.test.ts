@@ -246,6 +246,10 @@ describe('rescue', () => {
     expect(text).toMatch(/^lock of X written: 12,007 → 0; it was off by 12,005$/m);
     expect(text.match(/lock of X/g)).toHaveLength(1);
     expect(text).not.toContain('rescue suspended');
+    await redis.set('t:jobs:X:lock', '');
+    const { text: ofEmpty } = await said((reaper) => rescue(reaper, { grace: 0, plan: true }));
+    expect(ofEmpty).toMatch(/^lock of X that would be written: empty → 0$/m);
+    await said((reaper) => rescue(reaper, { grace: 0 }));
     const again = await said((reaper) => rescue(reaper, { grace: 0, plan: true }));
     expect(again.text).toMatch(/^nothing would be changed$/m);
   });

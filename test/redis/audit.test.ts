@@ -297,6 +297,16 @@ describe('pools', () => {
     expect(JSON.stringify(await redis.xrange(keys.audit, '-', '+'))).not.toContain('s3cret');
   });
 
+  test.each([0, 1_001])('an empty lock that was set to 0 is on record, with %i fields of lock_info', async (fields) => {
+    await redis.sadd(keys.knownJobs, 'X');
+    await redis.set(keys.lock('X'), '');
+    for (let i = 0; i < fields; i++) await redis.hset(keys.lockInfo('X'), `gone${i}`, 0);
+    const reaper = rescuing();
+    await reaper.rescue();
+    const rebuilt = (await entriesOf(reaper)).filter(({ what }) => what === 'rebuild-counters');
+    expect(rebuilt).toMatchObject([{ type: 'X', was: { lock: '' }, is: { lock: '0' } }]);
+  });
+
   test('a requeue of several types leaves an entry for each', async () => {
     await seedDead('p', 'a', 'b');
     await redis.rpush(keys.inProgress('Y', 'p'), '{"name":"Y","id":"y","t":1}');

@@ -108,14 +108,14 @@ const pool = fc.record({
   held: fc.array(fc.record({ type: fc.constantFrom(...types), kind: fc.constantFrom<Kind>(...kinds) }), {
     maxLength: 8,
   }),
-  counted: fc.array(fc.option(fc.constantFrom('0', '1', '2', '7', '-3', 'x'), { nil: undefined }), {
+  counted: fc.array(fc.option(fc.constantFrom('0', '1', '2', '7', '-3', 'x', ''), { nil: undefined }), {
     minLength: types.length,
     maxLength: types.length,
   }),
 });
 const state = fc.record({
   pools: fc.array(pool, { minLength: 1, maxLength: poolNames.length }),
-  locks: fc.array(fc.option(fc.constantFrom('0', '1', '5', '-2', 'x'), { nil: undefined }), {
+  locks: fc.array(fc.option(fc.constantFrom('0', '1', '5', '-2', 'x', ''), { nil: undefined }), {
     minLength: types.length,
     maxLength: types.length,
   }),
@@ -295,20 +295,69 @@ test('fault 123: a sign of life after a quarantine counts as one', async () => {
   expect(await records()).toEqual([expect.stringContaining(' Error|')]);
 });
 
-test.each(['1e3', '0x10', ' 5', '-0', '007', '', '99999999999999999999', '1e400', 'inf', '-inf', 'nan'])(
-  'fault 123: a lock of %j is read as a valid counter, in a plan and in its rescue',
+const noCounters = ['1e3', '0x10', ' 5', '5 ', '-0', '007', '', '+1', '1.0', 'abc', '\t', '99999999999999999999'];
+const oddCounters = [...noCounters, '9007199254740993', '9223372036854775807', '-1', '1e400', 'inf', '-inf', 'nan'];
+test.each(oddCounters)(
+  'fault 123: a lock of %j is read as a valid counter, and listed as it was, in a plan, in its rescue and in its acts',
   async (lock) => {
     const { client } = server;
-    for (const isUsable of [true, false]) {
+    for (const [isUsable, isApplied] of [true, false].flatMap((a) => [true, false].map((b) => [a, b]))) {
       await client.flushall();
       await client.rpush('t:jobs:X:dead:inprogress', entryOf('a'), entryOf('b'));
       await client.set('t:jobs:X:lock', lock);
       if (!isUsable) await client.set('t:jobs:X:lock_info', 'wrong');
-      await planThenAct();
-      expect(await client.get('t:jobs:X:lock')).toBe(lock === '007' && !isUsable ? '5' : '0');
+      const changes = await planThenAct({}, 0, isApplied);
+      const after = lock === '007' && !isUsable ? '5' : '0';
+      expect(changes).toContainEqual({ act: 'lock', type: 'X', before: lock, after });
+      expect(await client.get('t:jobs:X:lock')).toBe(after);
     }
   },
 );
+
+test.each(oddCounters)(
+  'fault 123: counters of %j without an entry are listed, and set right as planned',
+  async (odd) => {
+    const { client } = server;
+    for (const isApplied of [true, false]) {
+      await client.flushall();
+      await client.set('t:jobs:X:lock', odd);
+      await client.hset('t:jobs:X:lock_info', 'gone', odd, 'other', '0');
+      await client.sadd('t:known_jobs', 'X');
+      expect(await planThenAct({}, 0, isApplied)).toEqual(
+        expect.arrayContaining([
+          { act: 'lock', type: 'X', before: odd, after: '0' },
+          { act: 'lock_info', type: 'X', fields: 1 },
+        ]),
+      );
+      expect(await client.get('t:jobs:X:lock')).toBe('0');
+      expect(await client.hexists('t:jobs:X:lock_info', 'gone')).toBe(0);
+    }
+  },
+);
+
+test('fault 123: counters that are another text of the same number, or none, are not as planned', async () => {
+  const { client } = server;
+  const all = ['0', '', '-0', 'abc', '00'];
+  const write = async (odd: string) => {
+    await client.flushall();
+    await client.sadd('t:known_jobs', 'X');
+    await client.rpush('t:jobs:X:dead:inprogress', entryOf('a'));
+    await client.set('t:jobs:X:lock', odd);
+    await client.hset('t:jobs:X:lock_info', 'dead', odd);
+  };
+  for (const key of ['lock', 'lock_info']) {
+    for (const [before, now] of all.flatMap((a) => all.map((b) => [a, b] as const))) {
+      await write(before);
+      const { acts = [] } = (await rescueOf(true)).summary;
+      await (key === 'lock' ? client.set('t:jobs:X:lock', now) : client.hset('t:jobs:X:lock_info', 'dead', now));
+      const counters = acts.filter((act) => 'act' in act && act.act === 'rebuild-counters');
+      const { applied } = (await rescueOf({ acts: counters })).summary;
+      expect(applied).toMatchObject(
+        before === now ? { done: counters, left: [] } : { done: [], left: [{ isMoved: true }] },
+      );
+    }
+  }
+});
 
 test('fault 123: a counted pool whose name is not UTF-8: its type is left and named, in one step and in several', async () => {
   const { client } = server;

@@ -137,7 +137,7 @@ const createStepwiseRebuild = ({ connection, keys, clock, lists, maxListsPerStep
 
   const overtaken = async (type: string) => ({
     outcome: 'overtaken' as const,
-    lock: (await retry(clock, () => connection.redis.get(keys.lock(type)))) ?? '',
+    lock: (await retry(clock, () => connection.redis.get(keys.lock(type)))) ?? noLock,
   });
 
   /**
@@ -146,10 +146,12 @@ const createStepwiseRebuild = ({ connection, keys, clock, lists, maxListsPerStep
    */
   return async (type: string, named: readonly string[], names: NameReader, options: Options): Promise<Drift> => {
     let [fields, off] = [0, 0];
+    let wasEmpty = false;
     for (let round = 1; ; round++) {
       const epoch = connection.epoch();
       const token = newToken();
-      await open(type, token, options);
+      // The first round makes it 0.
+      wasEmpty ||= (await open(type, token, options)).lock === '';
       const counted = await readFieldNames(connection, keys.lockInfo(type));
       const pools = [...new Set([...named, ...(await lists.countedPools(type, counted, names))])];
       let entries = 0;
@@ -172,7 +174,7 @@ const createStepwiseRebuild = ({ connection, keys, clock, lists, maxListsPerStep
       const reply = isSame ? await close(type, token, entries, options) : await overtaken(type);
       if (reply.outcome === 'overtaken' && round < maxRounds) continue;
       const { lock } = reply;
-      const before = reply.outcome === 'set' ? reply.before : lock;
+      const before = wasEmpty ? '' : reply.outcome === 'set' ? reply.before : lock;
       return driftOf(type, before, lock, fields, { lock: countIn(before) - countIn(lock), lockInfo: off });
     }
   };
@@ -186,7 +188,8 @@ const planInSteps = async (
   names: NameReader,
 ): Promise<Drift> => {
   const { redis } = connection;
-  const [before, counts] = await Promise.all([redis.get(keys.lock(type)), readHash(connection, keys.lockInfo(type))]);
+  const [lock, counts] = await Promise.all([redis.get(keys.lock(type)), readHash(connection, keys.lockInfo(type))]);
+  const before = lock ?? noLock;
   const pools = [...new Set([...named, ...(await lists.countedPools(type, [...counts.keys()], names))])];
   const lengths = await inChunks(pools, (pool) => unlessWrongType(redis.llen(keys.inProgress(type, pool)), 0));
   const offs = pools.flatMap((pool, i) => {
@@ -195,15 +198,14 @@ const planInSteps = async (
   });
   const sum = lengths.reduce((all, length) => all + length, 0);
   const off = offs.reduce((all, by) => all + by, 0);
-  return driftOf(type, before ?? '', `${sum}`, offs.length, { lock: countIn(before ?? '') - sum, lockInfo: off });
+  return driftOf(type, before, `${sum}`, offs.length, { lock: countIn(before) - sum, lockInfo: off });
 };
 
 const noteOf = (type: string, pass: string): AuditNote => ({ pass, why: 'drift', type });
 
-const driftOf = (type: string, before: string, lock: string, fields: number, size: Drift['size']): Drift => ({
-  type,
-  lockBefore: before === '' ? '0' : before,
-  lock: lock === '' ? '0' : lock,
-  fields,
-  size,
+/** What a missing lock says. An empty one is no number: gocraft cannot count with it. */
+const noLock = '0';
+
+const driftOf = (type: string, lockBefore: string, lock: string, fields: number, size: Drift['size']): Drift => ({
+  ...{ type, lockBefore, lock, fields, size },
 });

@@ -272,7 +272,7 @@ describe('one step of a recount', () => {
   test('sets the lock if no client has written it since, and leaves no token', async () => {
     const open = (token: string) => run('open_recount', [lock, 't:mark'], [token]);
     const close = (token: string, sum: number) => run('close_recount', [lock, 't:mark'], [token, sum]);
-    expect(await open('a')).toEqual({ outcome: 'opened' });
+    expect(await open('a')).toEqual({ outcome: 'opened', lock: '0' });
     expect(await redis.pttl('t:mark')).toBeGreaterThan(0);
     expect(await close('a', 3)).toEqual({ outcome: 'set', before: '0', lock: '3' });
     expect([await redis.get(lock), await redis.exists('t:mark')]).toEqual(['3', 0]);
@@ -280,5 +280,10 @@ describe('one step of a recount', () => {
     await open('b');
     expect(await close('a', 4)).toEqual({ outcome: 'overtaken', lock: '3' });
     expect(await close('b', 5)).toEqual({ outcome: 'set', before: '3', lock: '5' });
+    await redis.set(lock, '');
+    // The second one as after a lost reply.
+    for (const _ of [1, 2]) expect(await open('c')).toEqual({ outcome: 'opened', lock: '' });
+    expect(await close('c', 0)).toEqual({ outcome: 'set', before: '', lock: '0' });
+    expect(await redis.get(lock)).toBe('0');
   });
 });

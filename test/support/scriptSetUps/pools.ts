@@ -55,14 +55,14 @@ export const poolSetUps = {
     {
       title: 'not written since it was opened',
       // Redis keeps so long a number as a text, as it does what `open_recount` has written.
-      state: { [lock]: string('5'.padStart(45, '0')), [opened]: string('mine') },
+      state: { [lock]: string('5'.padStart(45, '0')), [opened]: string('mine\n5') },
       keys: [lock, opened],
       args: ['mine', 2],
       once: true,
     },
     {
       title: 'written since it was opened',
-      state: { [lock]: string(5), [opened]: string('mine') },
+      state: { [lock]: string(5), [opened]: string('mine\n5') },
       keys: [lock, opened],
       args: ['mine', 2],
       once: true,

@@ -72,7 +72,7 @@ export const poolReplies = {
         readonly unobserved: Readonly<Record<string, string>>;
       },
   }),
-  open_recount: outcomes({ opened: nothing }),
+  open_recount: outcomes({ opened: (lock: string) => ({ lock }) }),
   plan_requeue: outcomes({
     alive: nothing,
     /** `poison`: how many entries precede one of a poison job, its id, … */
