@@ -52,7 +52,7 @@ export const createPoolActors = (pools: Pools, quarantine: Quarantine, preflight
             const next = await pools.nextMarks(suspect, type, done, 1);
             return await quarantine.add(suspect, type, id, next?.marks);
           } catch (error) {
-            const reason = await pools.refusalBehind(error, suspect, type);
+            const reason = await pools.refusalBehind(error, suspect, type, await quarantine.keysFor(id));
             if (reason === undefined) throw error;
             return { outcome: 'refused', reason };
           }

@@ -22,7 +22,7 @@ const failed = [
  *
  * 1. `suspect`: its grace is over (`pools` has waited it out), or it has none.
  * 2. `acting`: one step after another. It handles their failures once.
- *    - `confirm`: looks again. A pool that is alive ends in `alive`, a plan in `planned`.
+ *    - `confirm`: looks again. A pool that is alive ends in `alive`, a plan in `planned`, or in `abandoned` as its rescue would.
  *    - `requeue`: requeues its entries, a bounded batch of one type or of several at a time, until none is left.
  *    - `quarantine`: quarantines an entry whose job was recovered too often; `requeue` stopped before it.
  *    - `deregister`: removes the pool. New entries lead back to `confirm`.
@@ -74,6 +74,11 @@ export const poolMachine = poolSetup.createMachine({
             input: ({ context }) => ({ suspect: context.suspect, plan: context.plan, done: doneOf(context) }),
             onDone: [
               { guard: { type: 'isAlive', params: replied }, target: '#pool.alive' },
+              {
+                guard: { type: 'wouldLeave', params: replied },
+                target: '#pool.abandoned',
+                actions: [{ type: 'keepHeld', params: replied }, 'planMoves', 'explainLeft'],
+              },
               {
                 guard: 'isPlan',
                 target: '#pool.planned',
@@ -245,8 +250,7 @@ export const poolMachine = poolSetup.createMachine({
 const doneOf = ({ moved, quarantined }: PoolContext): PoolDone => ({ moved, quarantined });
 
 /** Whether nothing stays of the pool; in a plan, whether nothing would. */
-const isGone = (end: PoolEnd, unreadable: readonly string[]) =>
-  end === 'rescued' || end === 'cleaned' || (end === 'planned' && unreadable.length === 0);
+const isGone = (end: PoolEnd) => end === 'rescued' || end === 'cleaned' || end === 'planned';
 
 const againOf = ({ suspect, plan, grace, moved, quarantined, failures, error, cause }: PoolContext): PoolInput => ({
   suspect,
@@ -256,7 +260,7 @@ const againOf = ({ suspect, plan, grace, moved, quarantined, failures, error, ca
 });
 
 const outcomeOf = (
-  { suspect, held, moved, quarantined, unreadable, error, cause }: PoolContext,
+  { suspect, plan, held, moved, quarantined, unreadable, error, cause }: PoolContext,
   end: PoolEnd,
 ): PoolResult => ({
   pool: suspect.pool,
@@ -266,8 +270,10 @@ const outcomeOf = (
   entries: Object.values(moved).reduce((sum, count) => sum + count, 0),
   quarantined: quarantined.length,
   ...(quarantined.length === 0 ? {} : { poison: quarantined }),
-  ...(suspect.traces === undefined || !isGone(end, unreadable) ? {} : { deregistered: suspect.traces }),
-  ...(end === 'planned' ? { act: plannedRescueOf(suspect, { held, moved, quarantined, unreadable }) } : {}),
+  ...(suspect.traces === undefined || !isGone(end) ? {} : { deregistered: suspect.traces }),
+  ...(end === 'planned' || (plan && unreadable.length > 0)
+    ? { act: plannedRescueOf(suspect, { held, moved, quarantined, unreadable }) }
+    : {}),
   ...(unreadable.length === 0 ? {} : { unreadable }),
   ...(error === undefined ? {} : { error }),
   ...(cause instanceof PlanMovedError ? { isMoved: true as const } : {}),

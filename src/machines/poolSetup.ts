@@ -59,6 +59,8 @@ export const poolSetup = setup({
       params.reply.outcome === 'traces' && Object.keys(context.moved).length === 0 && context.quarantined.length === 0,
     hasMore: ({ context }, params: { reply: Requeued }) => context.at + doneIn(params.reply) < context.held.length,
     isPlan: ({ context }) => context.plan,
+    wouldLeave: ({ context }, params: { reply: Confirmation }) =>
+      context.plan && unreadableIn(heldIn(params.reply)).length > 0,
     holdsNothing: (_, params: { reply: Confirmation }) => withEntries(heldIn(params.reply)).length === 0,
     isLastRefused: ({ context }, params: { reply: Quarantining }) =>
       refusedIn(params.reply) !== undefined && context.at + 1 >= context.held.length,

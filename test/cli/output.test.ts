@@ -226,10 +226,12 @@ describe('rescue', () => {
   test('names keys that cannot be read, and ends with 1 if a pool was given up', async () => {
     await seedPool(redis, 'dead', { heartbeat: second(-60), holds: new Map([['X', ['a']]]) });
     await redis.set('t:jobs:X', 'no list');
-    const { code, text } = await said((reaper) => rescue(reaper, { grace: 0 }));
-    expect(code).toBe(1);
-    expect(text).toMatch(/^dead {2}abandoned /m);
-    expect(text).toMatch(/^cannot be read: t:jobs:X: holds a string/m);
+    for (const plan of [true, false]) {
+      const { code, text } = await said((reaper) => rescue(reaper, { grace: 0, plan }));
+      expect(code).toBe(1);
+      expect(text).toMatch(/^dead {2}abandoned .*entries are left where they are: t:jobs:X: holds a string/m);
+      expect(text).toMatch(/^cannot be read: t:jobs:X: holds a string/m);
+    }
   });
 
   test('prints how many pools were alive, and what was requeued and rebuilt', async () => {

@@ -79,6 +79,36 @@ test('batches of a type are moved until none is left, then those of the next typ
   });
 });
 
+test('a plan ends as its rescue would, and says what it would leave', async () => {
+  const unreadable = 'B: holds a string';
+  const reply = {
+    outcome: 'dead',
+    held: [
+      { type: 'A', entries: 2 },
+      { type: 'B', entries: 0, unreadable },
+    ],
+  };
+  const input = {
+    suspect: { ...suspect, traces: { isRegistered: true, hasHeartbeat: true, lockInfo: [] } },
+    plan: true,
+    grace: 0,
+  };
+  const { output } = (
+    await walk(machine, { input, events: [done('confirm', reply)] }, { remote, coverage })
+  ).getSnapshot();
+  expect(output).toEqual({
+    pool: 'p1',
+    outcome: 'abandoned',
+    evidence: 'no heartbeat',
+    moved: { A: 2 },
+    entries: 2,
+    quarantined: 0,
+    act: { pool: 'p1', heartbeat: '', entries: { A: 2 }, poison: [], marks: {} },
+    unreadable: [unreadable],
+    error: `entries are left where they are: ${unreadable}`,
+  });
+});
+
 test('an entry of a poison job is quarantined, and the rest of its type is requeued', async () => {
   const { output } = await run(
     done('confirm', held(5, 1)),

@@ -62,6 +62,8 @@ test('a pool that proves to be alive after entries of it were requeued is a fals
 test('a plan requeues nothing, and is not a death', async () => {
   const { emit, value } = count();
   emit('pool', rescued('a', { outcome: 'planned' }));
+  const act = { pool: 'a', heartbeat: '', entries: { A: 2 }, poison: [], marks: {} };
+  emit('pool', rescued('a', { outcome: 'abandoned', act }));
   const orphan = { id: 'j', type: 'A', pool: 'p' };
   emit('orphan', { outcome: 'requeued', unobservedMs: 40_000, ...orphan, plan: true });
   expect(await value('entries_requeued_total{cause="dead-pool",type="A"}')).toBeUndefined();

@@ -9,12 +9,23 @@ import type { RegistryReader } from './registry.ts';
 /** Job types that one step looks at when a pool is removed. */
 export const maxTypesPerStep = 100;
 
-/** The keys that the rescue of a suspect uses for one type, to find the key behind an error. */
-export const keysOfSuspect = (keys: Keys, { pool }: Suspect, type: string): Expected[] => [
-  ...keysOfType(keys, type),
-  [keys.inProgress(type, pool), 'list'],
-  [keys.heartbeat(pool), 'hash'],
-  ...singleKeysOf(keys),
+/**
+ * The keys that the rescue of a suspect uses for one type, to find the key behind an error.
+ * @param keysOfJob those that the quarantine of a job uses.
+ */
+export const keysOfSuspect = (
+  keys: Keys,
+  { pool }: Suspect,
+  type: string,
+  keysOfJob: readonly Expected[] = [],
+): Expected[] => [
+  ...new Map([
+    ...keysOfType(keys, type),
+    [keys.inProgress(type, pool), 'list'],
+    [keys.heartbeat(pool), 'hash'],
+    ...singleKeysOf(keys),
+    ...keysOfJob,
+  ] satisfies Expected[]),
 ];
 
 /** Returns the types for which at least one of the keys exists. A few types are not looked up. */

@@ -40,10 +40,9 @@ export const createRequeuePlan = ({
     );
 
   /** Why a poison job cannot be quarantined; undefined if it can be. */
-  const whyNot = async (suspect: Suspect, type: string, keysOfJob: readonly Expected[], id: string) => {
+  const whyNot = async (suspect: Suspect, type: string, keysOfJob: readonly Expected[]) => {
     if ((await findWrongTyped(redis, keysOfJob)).length === 0) return undefined;
-    const faults = await findWrongTyped(redis, keysOfSuspect(keys, suspect, type));
-    return faults.join('; ') || `${id} cannot be quarantined: a key of it has another type`;
+    return (await findWrongTyped(redis, keysOfSuspect(keys, suspect, type, keysOfJob))).join('; ');
   };
 
   /** Entries behind one that cannot be quarantined stay, as in the rescue. */
@@ -62,7 +61,7 @@ export const createRequeuePlan = ({
     }
     const poison: string[] = [];
     for (const [index, id] of found.reverse()) {
-      const unreadable = await whyNot(suspect, type, await keysFor(id), id);
+      const unreadable = await whyNot(suspect, type, await keysFor(id));
       if (unreadable !== undefined) {
         const entries = read - index - 1 - poison.length;
         return { type, entries, poison, marks: withStaying(marks, index + 1), unreadable };
@@ -73,12 +72,9 @@ export const createRequeuePlan = ({
   };
 
   return async (suspect: Suspect, held: readonly Held[], keysFor: KeysFor): Promise<Confirmation> => {
-    const planned: Held[] = [];
-    for (const one of held) {
-      if (one.entries === 0) {
-        planned.push(one);
-        continue;
-      }
+    // What cannot be read comes first, as in the report of a rescue.
+    const planned = held.filter(({ entries }) => entries === 0);
+    for (const one of held.filter(({ entries }) => entries > 0)) {
       try {
         const found = await planType(suspect, one, keysFor);
         if ('outcome' in found) return found;

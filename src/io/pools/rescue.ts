@@ -28,8 +28,16 @@ export interface Pools extends PoolFinder, SuspectReview {
   readonly recount: CounterRebuild;
   readonly rebuildPlanned: PlannedRebuild;
   readonly readLocks: LockReader;
-  /** The reason why a step cannot succeed for the entries of a type; undefined for an error that may pass. */
-  refusalBehind(error: unknown, suspect: Suspect, type: string): Promise<string | undefined>;
+  /**
+   * The reason why the quarantine of a job cannot succeed for the entries of a type; undefined for an error that may pass.
+   * @param keysOfJob the keys that it uses.
+   */
+  refusalBehind(
+    error: unknown,
+    suspect: Suspect,
+    type: string,
+    keysOfJob: readonly Expected[],
+  ): Promise<string | undefined>;
   /**
    * Resolves when a pool that was alive in the last rescue pass has stopped writing heartbeats. After an abort it stays pending.
    */
@@ -94,7 +102,7 @@ export const createPools = ({
     deregister: createDeregister({ ...options, runAnswered, registry }),
     ...createCounters({ ...options, readNames: (types) => registry.read([], types) }),
     recordStates: (states) => suspects.record(states, 'known'),
-    refusalBehind: (error, suspect, type) => refusalBehind(redis, error, keysOfSuspect(keys, suspect, type)),
+    refusalBehind: (error, ...asked) => refusalBehind(redis, error, keysOfSuspect(keys, ...asked)),
     untilStale: watch.untilStale,
     async plan(suspect, keysFor) {
       const found = await review.confirm(suspect);

@@ -52,7 +52,7 @@ export type PoolProgress = Pick<PoolContext, 'moved' | 'quarantined' | 'failures
 
 /**
  * `cleaned`: it had left nothing to requeue, as after a graceful stop. `planned`: it would have been rescued or cleaned up.
- * `abandoned`: given up with an error; the next pass finds it again.
+ * `abandoned`: given up with an error; the next pass finds it again. In a plan, also: it would be, and `unreadable` says why.
  */
 export type PoolEnd = 'rescued' | 'cleaned' | 'alive' | 'planned' | 'abandoned';
 export interface PoolOutcome {
@@ -68,7 +68,7 @@ export interface PoolOutcome {
   readonly poison?: readonly PoisonEntry[];
   /** What else was removed of it (in a plan: would be); left out where the pool stays registered. */
   readonly deregistered?: PoolTraces;
-  /** Only for `planned`: what a rescue does that does exactly what was planned. */
+  /** Only in a plan: what a rescue does that does exactly what was planned. */
   readonly act?: PlannedRescue;
   /** Keys that kept entries where they are, each with what to do; left out where there are none. */
   readonly unreadable?: readonly string[];

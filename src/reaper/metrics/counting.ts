@@ -112,9 +112,9 @@ const countRecoveries = (on: EventSource['on'], metrics: Instruments, typeOf: La
   const requeued = (cause: (typeof causes)[number], type: string, count: number) =>
     metrics.entriesRequeued.inc({ cause, type: typeOf(type) }, count);
 
-  on('pool', ({ outcome, moved, entries, durationMs = 0 }) => {
+  on('pool', ({ outcome, moved, entries, act, durationMs = 0 }) => {
     metrics.pools.inc({ outcome });
-    if (outcome === 'planned') return;
+    if (outcome === 'planned' || act !== undefined) return;
     for (const [type, count] of Object.entries(moved)) requeued('dead-pool', type, count);
     if (outcome === 'rescued') metrics.recovery.observe({ cause: 'dead-pool' }, durationMs / 1_000);
     // It proved to be alive after some of its entries had been requeued.

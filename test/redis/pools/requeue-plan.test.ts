@@ -36,7 +36,7 @@ test('a plan counts the entries before a job that cannot be quarantined, without
   for (const id of ['poison', 'refused']) await redis.hset(keys.recoveries, id, JSON.stringify(recoveries));
   await redis.set('text', 'no hash');
   const keysFor = async (id: string) => (id === 'refused' ? [['text', 'hash'] as const] : []);
-  const unreadable = expect.stringContaining('refused cannot be quarantined');
+  const unreadable = expect.stringContaining('text: holds a string, where a hash is needed');
   expect(await poolsOf().plan(suspect, keysFor)).toEqual({
     outcome: 'dead',
     held: [{ type: 'X', entries: 3, poison: ['poison'], marks: expect.any(String), unreadable }],
