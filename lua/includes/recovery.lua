@@ -12,8 +12,8 @@
 -- A death is the event that an entry is recovered from. Each death counts once, because a list may hold an id twice, and a script is sent
 -- again if its reply is lost. It is the same death if the pool and its heartbeat are the same, without a heartbeat within a minute.
 --
--- What a pass has requeued itself counts from the next pass on. So if several pools hold entries of a job, the pass does what its plan
--- says, whatever the order of the pools.
+-- What a pass has requeued itself counts from the next pass on, and all passes that do the acts of one plan have one token. So if several
+-- pools hold entries of a job, the pass does what its plan says, whatever the order of the pools.
 
 local function deathOf(pool, seen, windowS, pass)
   local at = now()

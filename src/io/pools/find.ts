@@ -1,7 +1,7 @@
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { ReaperError } from '../../errors.ts';
 import type { Suspect } from '../../machines/types/pool.ts';
-import type { Found, LivePool, RescueScope } from '../../machines/types/rescue.ts';
+import type { Found, LivePool, PlannedActs, RescueScope } from '../../machines/types/rescue.ts';
 import { monotonicOf } from '../clock.ts';
 import type { Deps } from '../redis/deps.ts';
 import { createStepwiseWalk, walkAllKeys } from '../redis/keyWalk.ts';
@@ -88,7 +88,7 @@ export const createPoolFinder = ({
       );
       const holding = await findHolding(dead, read);
       const live = pools.filter(({ isAlive }) => isAlive);
-      const pass = randomBytes(6).toString('base64url');
+      const pass = tokenOf(scope?.acts);
       return {
         alive: live.length,
         clockAhead: pools.filter(({ pool }) => ahead.has(pool)).length,
@@ -102,6 +102,16 @@ export const createPoolFinder = ({
       };
     },
   };
+};
+
+/**
+ * Token of a pass. All passes that do the acts of one plan have the same: what one of them has requeued before it was cut off must
+ * not count for the next one, which would quarantine what the plan requeues (`lua/includes/recovery.lua`).
+ */
+const tokenOf = (acts: PlannedActs | undefined): string => {
+  if (acts === undefined) return randomBytes(6).toString('base64url');
+  const all = JSON.stringify([...acts.pools.values(), ...acts.entries, ...acts.counters]);
+  return createHash('sha1').update(all).digest('base64url').slice(0, 8);
 };
 
 /** Whether a pass may look for orphaned entries in a live pool. */

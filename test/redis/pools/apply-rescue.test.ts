@@ -495,6 +495,51 @@ test('fault 123: a job that several dead pools hold is requeued from all of them
   expect(summary).toMatchObject({ entries: 8, quarantined: 0, pools: { rescued: 4, abandoned: 0 } });
 });
 
+test('fault 123: a plan that was cut off at any step is done to its end by the next run, though its pools share jobs', async () => {
+  const names = ['p1', 'p2', 'p3', 'p4'];
+  const options = { rescue: { orphanedAfter: 0, batchSize: 1, concurrency: 1 } };
+  let cuts = 0;
+  for (let isCut = true; isCut; ) {
+    await redis.flushall();
+    for (const pool of names)
+      await seedPool(redis, pool, { heartbeat: second(-100), holds: new Map([['X', ['j', 'bad', pool]]]) });
+    await redis.hset('t:reaper:recoveries', 'j', JSON.stringify(JSON.parse(deaths).slice(1)), 'bad', deaths);
+    const acts = await plan();
+    const kill = new AbortController();
+    let [calls, entries, quarantined] = [0, 0, 0];
+    const client = intercept(redis, 'evalsha', async (args) => {
+      if (args.includes('t:reaper:recovered') && ++calls === cuts + 1) kill.abort();
+    });
+    const count = (outcome: PoolOutcome) => {
+      entries += outcome.entries;
+      quarantined += outcome.quarantined;
+    };
+    const reaper = opened.create({ redis: opened.hold(client), ...options });
+    reaper.on('pool', count);
+    await reaper.rescue({ acts, grace: 0, signal: kill.signal }).catch(() => {});
+    await reaper.stop({ timeout: 0 });
+    isCut = kill.signal.aborted;
+    cuts += 1;
+    const again = await rescue({ acts }, options);
+    again.pools.forEach(count);
+    expect([cuts, again.pools.filter(({ outcome }) => outcome === 'abandoned')]).toEqual([cuts, []]);
+    expect([entries, quarantined]).toEqual([8, 4]);
+    expect((await idsIn(redis, 't:jobs:X')).sort()).toEqual([...['j', 'j', 'j', 'j'], ...names].sort());
+  }
+  expect(cuts).toBeGreaterThan(8);
+});
+
+test('fault 123: what another plan has requeued counts: its job is left where it would be quarantined by now', async () => {
+  await redis.hset('t:reaper:recoveries', 'j', JSON.stringify(JSON.parse(deaths).slice(1)));
+  const dies = (pool: string) => seedPool(redis, pool, { heartbeat: second(-100), holds: new Map([['X', ['j']]]) });
+  await dies('p1');
+  const before = await plan();
+  await dies('p2');
+  const acts = (await plan()).filter((act) => 'pool' in act && act.pool === 'p2');
+  expect((await rescue({ acts: before })).pools).toMatchObject([{ pool: 'p1', outcome: 'rescued' }]);
+  expect((await rescue({ acts })).pools).toMatchObject([{ pool: 'p2', outcome: 'abandoned', isMoved: true }]);
+});
+
 test('fault 123: a registered pool without a name does not stop the plan of the others', async () => {
   await seedPool(redis, 'p', { heartbeat: second(-100), holds: new Map([['X', ['a']]]) });
   await redis.sadd('t:worker_pools', '');
