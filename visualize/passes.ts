@@ -152,7 +152,7 @@ const followRescues = ({ reaper, clock, plan: isPlan }: Inspected) => {
     if (isPlan) [rescue.planned, rescue.entries] = [pools.planned, entries + orphaned];
   });
   reaper.on('pool', ({ outcome, entries }) => {
-    if (outcome === 'rescued') rescue.entries += entries;
+    if (outcome === 'rescued' || outcome === 'cleaned') rescue.entries += entries;
     if (outcome === 'rescued' || outcome === 'cleaned' || outcome === 'abandoned') rescue[outcome] += 1;
     else if (outcome === 'alive') rescue.cleared += 1;
   });

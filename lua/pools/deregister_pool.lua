@@ -12,6 +12,7 @@
 --          { 'deregistered' }
 --          { 'traces' }: deregistered, and nothing in these types shows that it died. No count was above 0, and it had no heartbeat or
 --            was not registered, as after a graceful stop
+--          { 'gone' }: the same, and it had neither
 -- Repeats its first reply when it is sent again (`includes/once.lua`).
 -- Also written by: gocraft (heartbeat, reaper, stale locks).
 --- @include once
@@ -37,5 +38,6 @@ local hasCounts = clearCounts(lockInfos, pool)
 redis.call('DEL', heartbeat)
 was.registered = redis.call('SREM', pools, pool) == 1 and 'yes' or nil
 local hasDied = hasCounts or was.registered and was.heartbeat_at
-return recorded(answerOnce({ hasDied and 'deregistered' or 'traces' }),
+local isGone = not was.registered and not was.heartbeat_at
+return recorded(answerOnce({ hasDied and 'deregistered' or isGone and 'gone' or 'traces' }),
   { what = 'deregister', pool = pool, was = was, is = changedFacts(was, {}) })

@@ -28,7 +28,7 @@ const failed = [
  *    - `deregister`: removes the pool. New entries lead back to `confirm`.
  * 3. `backingOff`, then `review`: a step failed, or was not taken because of a disruption. Its cause may have delayed the
  *    heartbeat of a live pool, so the pool is suspected again, and ends in `awaitingGrace` where it has a grace.
- * 4. Final: `rescued`; `cleaned` (nothing to requeue, as after a graceful stop); `alive`; `planned`; `abandoned` (too many
+ * 4. Final: `rescued`; `cleaned` (nothing to requeue, as after a graceful stop, or another reaper removed it); `alive`; `planned`; `abandoned` (too many
  *    failures, a lost lease, a stop, or entries that cannot be requeued); `awaitingGrace`.
  *
  * Every step is one script that checks whether the pool is dead; a pool that has come alive ends in `alive`. A type that
@@ -181,10 +181,8 @@ export const poolMachine = poolSetup.createMachine({
                 target: '#pool.abandoned',
                 actions: 'explainLeft',
               },
-              {
-                guard: { type: 'leftTraces', params: replied },
-                target: '#pool.cleaned',
-              },
+              { guard: { type: 'isRemoved', params: replied }, target: '#pool.cleaned', actions: 'forgetTraces' },
+              { guard: { type: 'leftTraces', params: replied }, target: '#pool.cleaned' },
               { target: '#pool.rescued' },
             ],
           },
@@ -222,7 +220,7 @@ export const poolMachine = poolSetup.createMachine({
     },
     cleaned: {
       type: 'final',
-      description: 'The pool had left nothing to requeue, and was removed.',
+      description: 'The pool had left nothing to requeue, or another reaper has removed it.',
       entry: 'forgetError',
       output: 'cleaned',
     },

@@ -55,8 +55,13 @@ export const poolSetup = setup({
     isPoisoned: (_, params: { reply: Requeued }) => poisonIn(params.reply) !== undefined,
     hasEntries: (_, params: { reply: Deregistered }) => params.reply.outcome === 'entries',
     isLeft: (_, params: { reply: Deregistered }) => params.reply.outcome === 'left',
+    // Another reaper has rescued it, maybe beside this one: it was there when it was found.
+    isRemoved: ({ context: { suspect } }, params: { reply: Deregistered }) =>
+      params.reply.outcome === 'gone' && (suspect.traces?.isRegistered || suspect.traces?.hasHeartbeat) === true,
     leftTraces: ({ context }, params: { reply: Deregistered }) =>
-      params.reply.outcome === 'traces' && Object.keys(context.moved).length === 0 && context.quarantined.length === 0,
+      params.reply.outcome !== 'deregistered' &&
+      Object.keys(context.moved).length === 0 &&
+      context.quarantined.length === 0,
     hasMore: ({ context }, params: { reply: Requeued }) => context.at + doneIn(params.reply) < context.held.length,
     isPlan: ({ context }) => context.plan,
     wouldLeave: ({ context }, params: { reply: Confirmation }) =>
@@ -123,6 +128,12 @@ export const poolSetup = setup({
         params.reply.outcome === 'alive' ? context.suspect : params.reply.suspect,
     }),
     forgetError: assign({ error: undefined, cause: undefined }),
+    forgetTraces: assign({
+      suspect: ({ context }) => {
+        const { traces: _, ...suspect } = context.suspect;
+        return suspect;
+      },
+    }),
     explainLeft: assign({
       cause: undefined,
       error: ({ context }) => `entries are left where they are: ${context.unreadable.join('; ')}`,

@@ -40,11 +40,12 @@ export const createActLines = (log: CodedLogger, acts: ActLog): ActLines => {
       }
     },
     pool(outcome, cause) {
-      const { outcome: end } = outcome;
+      const { outcome: end, entries, quarantined } = outcome;
+      const isQuiet = end === 'alive' || (end === 'cleaned' && entries + quarantined === 0);
       const pool = bounded(outcome);
       const group = { act: 'pool', outcome: end };
       if (end === 'abandoned') rescued('error', group, { code: 'step-failed', pool, ...errorFields(cause) }, 'pool');
-      else if (end === 'alive' || end === 'cleaned') log.debug({ code: 'pool', pool }, 'pool');
+      else if (isQuiet) log.debug({ code: 'pool', pool }, 'pool');
       else rescued('info', group, { code: 'pool', pool }, 'pool');
     },
     orphaned(entry) {

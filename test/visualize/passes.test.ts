@@ -54,6 +54,23 @@ test('entries that a plan would requeue do not count as requeued', async () => {
   expect((await shown(url)).rescue).toMatchObject({ entries: 1, rescued: 1 });
 });
 
+test('entries of a pool that another reaper removes count where they were requeued', async () => {
+  await seedPool(redis(), 'p', { heartbeat: second(-600), holds: new Map([['X', ['a', 'b', 'c']]]) });
+  const other = await start();
+  let calls = 0;
+  const client = hold(
+    intercept(redis(), 'evalsha', async (args) => {
+      if (args.includes('t:reaper:recovered') && ++calls === 2) await other.reaper.rescue({ grace: 0 });
+    }),
+  );
+  const { reaper, url } = await start({}, { redis: client, rescue: { batchSize: 1 } });
+  await shown(url);
+  await shown(other.url);
+  await reaper.rescue({ grace: 0 });
+  expect((await shown(url)).rescue).toMatchObject({ entries: 1, rescued: 0, cleaned: 1 });
+  expect((await shown(other.url)).rescue).toMatchObject({ entries: 2, rescued: 1, cleaned: 0 });
+});
+
 test('a suspended rescue does not change the number of alive pools', async () => {
   await seedPool(redis(), 'p', { heartbeat: second() });
   const { reaper, url } = await start();

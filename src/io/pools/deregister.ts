@@ -8,6 +8,9 @@ import type { RegistryReader } from './registry.ts';
 /** Removes a dead pool: its registration, its heartbeat and its counters. */
 export type Deregister = (suspect: Suspect, types: readonly string[]) => Promise<Deregistered>;
 
+/** No count above 0 in the types of the last step, and nothing else that shows a death. */
+const leftNoSign: ReadonlySet<string> = new Set(['traces', 'gone']);
+
 /** The pool with many types is removed in steps. If it stops between two, the pool stays registered, and the next pass repeats them. */
 export const createDeregister =
   ({
@@ -43,5 +46,5 @@ export const createDeregister =
       hadCounts ||= reply.hadCounts;
     }
     const reply = await run('deregister_pool', steps.at(-1) ?? []);
-    return reply.outcome === 'traces' && hadCounts ? { outcome: 'deregistered' } : reply;
+    return hadCounts && leftNoSign.has(reply.outcome) ? { outcome: 'deregistered' } : reply;
   };

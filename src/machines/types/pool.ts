@@ -51,7 +51,8 @@ export type PoolDone = Pick<PoolContext, 'moved' | 'quarantined'>;
 export type PoolProgress = Pick<PoolContext, 'moved' | 'quarantined' | 'failures' | 'error' | 'cause'>;
 
 /**
- * `cleaned`: it had left nothing to requeue, as after a graceful stop. `planned`: it would have been rescued or cleaned up.
+ * `rescued`: its entries were requeued, and this reaper removed it. `cleaned`: it had left nothing to requeue, as after a graceful stop,
+ * or another reaper removed it: each of them counts the entries that it requeued. `planned`: it would have been rescued or cleaned up.
  * `abandoned`: given up with an error; the next pass finds it again. In a plan, also: it would be, and `unreadable` says why.
  */
 export type PoolEnd = 'rescued' | 'cleaned' | 'alive' | 'planned' | 'abandoned';
@@ -115,9 +116,9 @@ export type Quarantining = Alive | { readonly outcome: 'again' | 'quarantined' }
 /**
  * `entries`: new entries have come up, and are requeued first. `left`: some cannot be requeued, so the pool stays registered.
  * `deregistered`: the pool was removed. `traces`: it was removed, and had left only traces: no count above 0, and no heartbeat or
- * no registration.
+ * no registration. `gone`: it had neither.
  */
-export type Deregistered = Alive | { readonly outcome: 'entries' | 'left' | 'deregistered' | 'traces' };
+export type Deregistered = Alive | { readonly outcome: 'entries' | 'left' | 'deregistered' | 'traces' | 'gone' };
 
 export interface PoolContext extends PoolInput {
   readonly held: readonly Held[];

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { PoolOutcome, ReaperOptions, RescueSummary } from '../../../src/index.ts';
 import { countTimers, createTestClock } from '../../support/clock.ts';
 import { redisFixture } from '../../support/fixture.ts';
-import { second } from '../../support/jobs.ts';
+import { intercept, second } from '../../support/jobs.ts';
 import { idsIn, type SeededPool, seedPool } from '../../support/pools.ts';
 
 const { server, opened } = await redisFixture();
@@ -41,6 +41,25 @@ describe('each rescue is reported once', () => {
       { suspects: 1, entries: 1, pools: { rescued: 1 }, durationMs: 15_000 },
     ]);
     expect(await idsIn(server.client, 't:jobs:X')).toEqual(['a']);
+  });
+
+  test('fault 115: by the one of two reapers that removes the pool, and each counts the entries that it requeued', async () => {
+    await seedPool(server.client, 'dead', dead('a', 'b', 'c'));
+    const other = create();
+    let calls = 0;
+    const client = intercept(server.client, 'evalsha', async (args) => {
+      if (args.includes('t:reaper:recovered') && ++calls === 2) await other.reaper.rescue({ grace: 0 });
+    });
+    const { reaper, ends, log } = create({ redis: opened.hold(client), rescue: { batchSize: 1 } });
+    const summary = await reaper.rescue({ grace: 0 });
+    expect(summary).toMatchObject({ entries: 1, pools: { rescued: 0, cleaned: 1 } });
+    expect(summary.changes.filter(({ act }) => act === 'deregister')).toEqual([]);
+    expect(ends).toMatchObject([{ pool: 'dead', outcome: 'cleaned', moved: { X: 1 } }]);
+    expect(other.ends).toMatchObject([{ pool: 'dead', outcome: 'rescued', moved: { X: 2 }, deregistered: {} }]);
+    await reaper.stop();
+    const lines = log.filter(({ what }) => (what as { code?: string }).code === 'pool');
+    expect(lines).toMatchObject([{ level: 'info', what: { pool: { entries: 1 } } }]);
+    expect(await idsIn(server.client, 't:jobs:X')).toHaveLength(3);
   });
 
   test.each([undefined, 0, 300])(

@@ -102,6 +102,7 @@ describe('fault 150: a pool lives', () => {
     const ofDead = text === undefined ? 'traces' : 'deregistered';
     expect(await deregister(seen(String(text)))).toBe(outcome === 'alive' ? 'alive' : ofDead);
     expect(await redis.sismember(pools, 'p')).toBe(outcome === 'alive' ? 1 : 0);
+    if (outcome !== 'alive') expect(await deregister(seen(String(text)))).toBe('gone');
   });
 
   test('not with a young heartbeat where it is not registered', async () => {

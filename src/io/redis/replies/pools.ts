@@ -56,7 +56,10 @@ export const poolReplies = {
     set: (before: string, lock: string) => ({ before, lock }),
     overtaken: (lock: string) => ({ lock }),
   }),
-  deregister_pool: outcomes({ deregistered: nothing, traces: nothing, alive: nothing, entries: nothing }),
+  deregister_pool: outcomes({
+    ...{ deregistered: nothing, traces: nothing, gone: nothing },
+    ...{ alive: nothing, entries: nothing },
+  }),
   drop_quarantined: leaving,
   find_quarantined: outcomes({
     found: (json: string) => ({ record: JSON.parse(json) as QuarantinedRecord }),
