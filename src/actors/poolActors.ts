@@ -3,7 +3,7 @@ import type { Preflight } from '../io/pools/preflight.ts';
 import type { Quarantine } from '../io/pools/quarantine.ts';
 import type { Pools } from '../io/pools/rescue.ts';
 import { marksOf } from '../machines/marks.ts';
-import { ensureAsPlanned, PlanMovedError, poisonGone } from '../machines/plannedPool.ts';
+import { ensureAsPlanned, otherJobs, PlanMovedError } from '../machines/plannedPool.ts';
 import type { PlannedRescue } from '../machines/types/changes.ts';
 import type {
   Confirmation,
@@ -71,9 +71,9 @@ const createPlannedSteps = (pools: Pools, quarantine: Quarantine) => {
   const confirm = async (suspect: PlannedSuspect, done: PoolDone): Promise<Confirmation> => {
     const reply = await read(suspect);
     if (reply.outcome === 'alive') return reply;
-    const gone = poisonGone(suspect.planned, reply.held, done) ?? [];
+    const gone = ensureAsPlanned(suspect, reply.held, done);
     const records = await Promise.all(gone.map((id) => quarantine.find(id)));
-    ensureAsPlanned(suspect, reply.held, done, new Set(gone.filter((_, i) => records[i] !== undefined)));
+    if (records.includes(undefined)) throw new PlanMovedError(otherJobs);
     return reply;
   };
   return {

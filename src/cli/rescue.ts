@@ -60,7 +60,9 @@ interface RescueFlags extends PlanFlags {
  */
 export const rescue = async (reaper: Reaper, flags: RescueFlags, writer?: PlanWriter): Promise<number> => {
   reaper.on('pool', (outcome) => {
-    if (flags.json) printJson({ type: 'pool', ...outcome });
+    // The summary has all acts of a plan: their marks are long.
+    const { act: _, ...ended } = outcome;
+    if (flags.json) printJson({ type: 'pool', ...ended });
     else if (flags.verbose || outcome.outcome === 'abandoned') print(poolLine(outcome));
   });
   reaper.on('orphan', (orphan) => {

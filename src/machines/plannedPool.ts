@@ -15,15 +15,14 @@ export class PlanMovedError extends PermanentError {
 /**
  * Compares what a dead pool holds with its plan. It may hold less: the oldest entries were requeued or quarantined by an earlier
  * `apply` that did not complete, or by another reaper.
- * @param taken jobs that are in quarantine already.
+ * @returns the jobs that were to be quarantined and of which an entry is not found any more: they must be in quarantine already.
  * @throws PlanMovedError if anything would be done that was not planned.
  */
 export const ensureAsPlanned = (
   { planned, heartbeat, traces }: Suspect & { planned: PlannedRescue },
   held: readonly Held[],
   done: PoolDone,
-  taken: ReadonlySet<string>,
-): void => {
+): readonly string[] => {
   if (heartbeat !== planned.heartbeat) throw new PlanMovedError('it has written a heartbeat since');
   const isDeregistered = held.every(({ unreadable }) => unreadable === undefined);
   if (!areTracesLeft(isDeregistered ? traces : undefined, planned))
@@ -34,23 +33,24 @@ export const ensureAsPlanned = (
     const asPlanned = marksOf(planned, type, 0, now);
     if (marks === asPlanned) continue;
     const isSame = withoutActs(marks) === withoutActs(asPlanned);
-    throw new PlanMovedError(isSame ? 'other jobs would be quarantined' : `it holds other entries of ${type}`);
+    throw new PlanMovedError(isSame ? otherJobs : `it holds other entries of ${type}`);
   }
-  if (!poisonGone(planned, held, done)?.every((id) => taken.has(id)))
-    throw new PlanMovedError('other jobs would be quarantined');
+  return poisonGone(planned, held, done);
 };
 
-/** The jobs that were to be quarantined, and whose entries are not found any more; undefined if the entry of another one is found. */
-export const poisonGone = (
+/** Why a pool is left whose poison jobs are not those of its plan. */
+export const otherJobs = 'other jobs would be quarantined';
+
+const poisonGone = (
   { poison }: PlannedRescue,
   held: readonly Held[],
   { quarantined }: Pick<PoolDone, 'quarantined'>,
-): readonly string[] | undefined => {
+): readonly string[] => {
   const left = [...poison];
   const found = held.flatMap(({ type, poison: ids = [] }) => ids.map((id) => ({ type, id })));
   for (const { id, type } of [...quarantined, ...found]) {
     const at = left.findIndex((one) => one.id === id && one.type === type);
-    if (at < 0) return undefined;
+    if (at < 0) throw new PlanMovedError(otherJobs);
     left.splice(at, 1);
   }
   return left.map(({ id }) => id);

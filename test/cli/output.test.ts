@@ -248,6 +248,10 @@ describe('rescue', () => {
     expect(text).toMatch(/^lock of X written: 12,007 → 0; it was off by 12,005$/m);
     expect(text.match(/lock of X/g)).toHaveLength(1);
     expect(text).not.toContain('rescue suspended');
+    await seedPool(redis, 'dead', { heartbeat: second(-60), holds: new Map([['X', ['a']]]) });
+    const json = await said((reaper) => rescue(reaper, { grace: 0, plan: true, json: true }));
+    expect(json.text.match(/"marks"/g)).toHaveLength(1);
+    await said((reaper) => rescue(reaper, { grace: 0 }));
     await redis.set('t:jobs:X:lock', '');
     const { text: ofEmpty } = await said((reaper) => rescue(reaper, { grace: 0, plan: true }));
     expect(ofEmpty).toMatch(/^lock of X that would be written: empty → 0$/m);
