@@ -31,6 +31,7 @@ const slow = [
   'examples/incident',
   'visualize/messages',
   'redis/plan',
+  'redis/plan-wrong-types',
   'hooks/script-orders',
   'redis/largest-numbers',
   'redis/pools/bounded-steps',

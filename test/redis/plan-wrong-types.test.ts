@@ -96,14 +96,12 @@ const planThenAct = async (isApplied: boolean) => {
 test.each(cases)(
   'fault 123: with %s of another type than %s, a rescue and the acts of its plan do what the plan says',
   async (key, needed) => {
-    for (const [type, write] of Object.entries(writes)) {
+    for (const [i, [type, write]] of Object.entries(writes).entries()) {
       if (type === needed) continue;
-      for (const isApplied of [false, true]) {
-        await seed();
-        await redis.del(key);
-        await write(key);
-        await planThenAct(isApplied);
-      }
+      await seed();
+      await redis.del(key);
+      await write(key);
+      await planThenAct(i % 2 === 0);
     }
   },
 );
@@ -124,7 +122,7 @@ test('fault 123: so it is with several keys of other types', async () => {
       }
       await planThenAct(isApplied);
     }),
-    { numRuns: 60, endOnFailure: false },
+    { numRuns: 40, endOnFailure: false },
   );
 });
 
