@@ -165,8 +165,9 @@ export const dispatcherMachine = setup({
     }),
     // A poll replaces what the last one found, but not what ends while it polls.
     forgetWait: assign({ wait: undefined }),
+    // While an endpoint waits for a slot, no slot is free.
     reportQuiet: enqueueActions(({ enqueue, context }) => {
-      if (areSlotsFree(context) && context.due.length === 0) enqueue.sendParent(reported({ type: 'hooks.quiet' }));
+      if (areSlotsFree(context)) enqueue.sendParent(reported({ type: 'hooks.quiet' }));
     }),
     countFailure: enqueueActions(({ enqueue, context }, { error }: { error: unknown }) => {
       if (context.failures === 0) {

@@ -215,13 +215,14 @@ export const judgedBy = (
 
 /** What became of a job that has ended in the state with this output. */
 export const outcomeOf = (context: JobContext, end: JobEnd | Refused): JobOutcome => {
-  const { job, judgement, moved, error } = context;
+  const { job, moved, error } = context;
+  const { verdict, reason, rule, detail } = context.judgement as Judgement;
   const outcome: JobOutcome = {
     id: job.facts.id,
-    verdict: judgement?.verdict ?? 'keep',
-    reason: judgement?.reason ?? 'ongoing',
-    rule: judgement?.rule ?? 0,
-    detail: judgement?.detail,
+    verdict,
+    reason,
+    rule,
+    detail,
     outcome: end === 'refused' ? 'abandoned' : end,
     facts: job.facts,
     endpoint: job.endpoint,
