@@ -54,6 +54,7 @@ const start = (slots = 2) => {
     mode: () => Object.keys(Object(actor.getSnapshot().value))[0],
     status: () => actor.getSnapshot().status,
     context: () => actor.getSnapshot().context,
+    output: () => actor.getSnapshot().output,
     send: (...events: Parameters<typeof actor.send>[0][]) => then(() => events.map((event) => actor.send(event))),
     due: (...origins: string[]) => then(() => origins.map((endpoint) => actor.send({ type: 'due', endpoint }))),
     polls: (due: string[] = [], wait?: number) =>
@@ -155,12 +156,13 @@ test('polls when a hook that a delivery left for later is due, not at the next i
 });
 
 test('does not postpone the next poll when deliveries leave nothing sooner', async () => {
-  const it = start();
+  const it = start(3);
   await it.send({ type: 'watch' });
-  await it.polls(['a', 'b'], 3_000);
+  await it.polls(['a', 'b', 'c'], 3_000);
   await it.tick(2_000);
   await it.ends(0, { wait: 4_000 });
-  await it.ends(1);
+  await it.ends(1, { wait: 3_000 });
+  await it.ends(2);
   await it.tick(1_000);
   expect(it.value()).toBe('polling');
 });
@@ -205,6 +207,14 @@ test('starts one more actor for all hooks that became due while the actor of the
   expect(it.value()).toBe('asleep');
 });
 
+test('starts another actor for each endpoint whose hook became due while its actor ended', async () => {
+  const it = start(2);
+  await it.due('a', 'b', 'a', 'b');
+  await it.ends(0);
+  await it.ends(1);
+  expect(it.hookEndpoints()).toEqual(['a', 'b', 'a', 'b']);
+});
+
 test('sends a hook that becomes due during a poll at once, and only once', async () => {
   const it = start();
   await it.send({ type: 'poll' });
@@ -226,6 +236,22 @@ test('remembers a hook that a delivery left for later during a poll that has not
   // The next poll has seen it, so the earlier wait no longer counts.
   await it.polls([], undefined);
   expect(it.value()).toBe('asleep');
+});
+
+test.each([
+  [1_000, 1_000],
+  [4_000, 2_000],
+])('polls for the first hook that is left: the poll found one that waits %i ms', async (found, first) => {
+  const it = start();
+  await it.due('a', 'b');
+  await it.send({ type: 'poll' });
+  await it.ends(0, { wait: 2_000 });
+  await it.ends(1, { wait: 3_000 });
+  await it.polls([], found);
+  await it.tick(first - 1);
+  expect(it.value()).toBe('waiting');
+  await it.tick(1);
+  expect(it.value()).toBe('polling');
 });
 
 test('reports quiet after a poll that finds nothing, and only then', async () => {
@@ -302,7 +328,7 @@ test('reports consecutive failed polls once', async () => {
   };
   await again();
   await again();
-  const fault = { type: 'fault', where: 'looking for hooks to send', error: 'Redis is down' };
+  const fault = { type: 'fault', where: 'looking for hooks to send', error: 'Redis is down', poll: 'due-hooks' };
   expect(it.faults()).toMatchObject([fault]);
   await it.polls();
   await it.tick(interval);
@@ -361,6 +387,7 @@ test('ends at once if no delivery runs when it is stopped: asleep, watching or p
   for (const it of [asleep, polling, watching]) {
     await it.send({ type: 'stop' });
     expect([it.value(), it.status()]).toEqual(['stopped', 'done']);
+    expect(it.output()).toEqual({ wait: it === watching ? 10 : undefined });
   }
 });
 

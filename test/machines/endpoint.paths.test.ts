@@ -12,7 +12,9 @@ const machine = endpointMachine.provide({
     claim: remote.logic(),
     sender: fromCallback<{ type: 'send'; hooks: readonly OutgoingHook[] }>(({ receive, self }) => {
       const parent = self._parent as AnyActorRef;
-      receive(({ hooks }) => void sent.set(parent, [...sentBy(parent), hooks]));
+      receive(({ type, hooks }) => {
+        if (type === 'send') sent.set(parent, [...sentBy(parent), hooks]);
+      });
     }),
   },
 });
@@ -142,11 +144,13 @@ test('claims as many hooks as it has slots, and again when half of the slots are
   ]);
 });
 
-test('passes claimed hooks to the sender at once and unchanged', async () => {
+test('passes claimed hooks to the sender at once and unchanged, and nothing of a claim without any', async () => {
   const it = start(4);
   await it.claims(2);
   await it.send('ended', 'ended');
   await it.claims(1);
+  await it.send('due');
+  await it.claims(0);
   expect(it.sent()).toEqual([['hook 0', 'hook 1'], ['hook 0']]);
 });
 

@@ -1,5 +1,5 @@
 import { afterAll, describe, expect, test } from 'vitest';
-import { createActor } from 'xstate';
+import { type AnyActorRef, createActor, type InspectionEvent } from 'xstate';
 import type { TrackedJob } from '../../src/machines/facts.ts';
 import { jobMachine } from '../../src/machines/job.ts';
 import { FencedError } from '../../src/machines/lease.ts';
@@ -21,6 +21,7 @@ const machine = jobMachine.provide({
   },
 });
 const coverage = createCoverage(machine);
+const fingerprint = jobFor('fail').fingerprint();
 
 const verdicts: readonly Verdict[] = ['keep', 'untrack', 'reset', 'fail', 'refire'];
 const events = [
@@ -54,7 +55,9 @@ for (const verdict of verdicts) {
           expect(outcomes[snapshot.value] ?? [snapshot.value]).toContain(output.outcome);
           expect(output).toMatchObject({ id: 'j1', facts: snapshot.context.job.facts });
           expect('error' in output).toBe(output.outcome === 'abandoned');
-          expect('isRefused' in output).toBe(snapshot.value === 'refused');
+          expect(output.isRefused).toBe(snapshot.value === 'refused' ? true : undefined);
+          const code = snapshot.value === 'refused' ? 'redis-read-only' : 'step-failed';
+          expect(output.code).toBe(output.outcome === 'abandoned' ? code : undefined);
           if (output.outcome === 'kept') expect(output.verdict).toBe('keep');
         });
       }
@@ -108,16 +111,31 @@ test('a hook that was enqueued for what the job was is enqueued again for what i
   expect((await walk(machine, path, { remote, coverage })).getSnapshot().value).toEqual({ acting: 'refire' });
 });
 
-test('a job that is overtaken is judged by what it has become', async () => {
+test('a job that is overtaken is read again by its id, and judged by what it has become', async () => {
+  const asked: unknown[] = [];
+  const inspect = (event: InspectionEvent) => {
+    const { id } = event.actorRef as AnyActorRef;
+    if (event.type === '@xstate.event' && id === 'load' && 'input' in event.event) asked.push(event.event.input);
+  };
   const path = {
     input: { job: jobFor('fail'), policy, plan: false },
     events: [done('act', { outcome: 'overtaken' }), done('load', jobFor('keep'))],
   };
-  const { output } = (await walk(machine, path, { remote, coverage })).getSnapshot();
-  expect(output).toMatchObject({ verdict: 'keep', reason: 'ongoing', outcome: 'kept' });
+  const { output } = (await walk(machine, path, { remote, coverage, inspect })).getSnapshot();
+  expect(asked).toEqual([{ id: 'j1' }]);
+  expect(output).toMatchObject({ verdict: 'keep', reason: 'ongoing', rule: 5, outcome: 'kept' });
 });
 
-const fingerprint = jobFor('fail').fingerprint();
+test('a planned act names the job, its verdict and reason, and the fingerprint of its facts; no other end has one', async () => {
+  const input = { job: jobFor('fail'), policy, plan: true };
+  const { act, detail } = createActor(machine, { input }).start().getSnapshot().output ?? {};
+  expect(act).toEqual({ id: 'j1', verdict: 'fail', reason: 'hung', fingerprint });
+  expect(detail).toContain('silent for');
+  const path = { input: { ...input, plan: false }, events: [done('act', { outcome: 'done' })] };
+  const { output } = (await walk(machine, path, { remote, coverage })).getSnapshot();
+  expect(output.act).toBeUndefined();
+});
+
 const actOf = (more: object) =>
   new Map([['j1', { id: 'j1', verdict: 'fail', reason: 'hung', fingerprint, ...more } as PlannedAct]]);
 test.each<[string, SweepScope, MovedJob | undefined]>([

@@ -1,4 +1,5 @@
 import { afterAll, expect, test } from 'vitest';
+import { faultOf } from '../../src/machines/types/reports.ts';
 import { fenceOf, ours, theirs } from '../support/passes.ts';
 import { createCoverage } from '../support/paths.ts';
 import { startTree, treeMachines } from '../support/tree.ts';
@@ -50,6 +51,22 @@ test('a host without the lease follows, and leads when it gets the lease', async
   expect([it.leader(), it.mandate()]).toEqual(['leading', { fence: fenceOf(2) }]);
 });
 
+test('a follower reports each other leader, and that its own lease is held by another run of this host', async () => {
+  const it = await start();
+  const other = { fence: undefined, host: 'there:3' };
+  const own = { fence: undefined, host: 'here:1' };
+  for (const term of [theirs, theirs, other, ours(1), own]) {
+    await it.answer('acquireLease', term);
+    await it.tick(renewal);
+  }
+  expect(it.of('leader').map(({ holds, host }) => [holds, host])).toEqual([
+    [false, 'there:2'],
+    [false, 'there:3'],
+    [true, 'here:1'],
+    [false, 'here:1'],
+  ]);
+});
+
 test('a lost lease ends the mandate, and another term has another one', async () => {
   const it = await start();
   await it.answer('acquireLease', ours(1));
@@ -77,15 +94,18 @@ test('a request that fails changes nothing, and is repeated: the acts check the 
   await it.tick(renewal);
   await it.fail('acquireLease');
   expect([it.leader(), it.mandate()]).toEqual(['leading', { fence: fenceOf(1) }]);
-  expect(it.of('fault')).toHaveLength(2);
+  const fault = faultOf('asking for the lease', new Error('Redis is down'), { poll: 'lease' });
+  expect(it.of('fault')).toEqual([fault, fault]);
 });
 
 test('a leader resigns when it is stopped, whatever becomes of the request; a follower has nothing to give up', async () => {
   const leading = await start();
   await leading.answer('acquireLease', ours(1));
+  const leader = leading.actorAt('leader');
   await leading.stop();
   expect(leading.leader()).toBe('resigning');
   await leading.answer('resign', undefined);
+  expect(leader.getSnapshot().output).toEqual({ term: ours(1) });
   const asking = await start();
   await asking.stop();
   expect(asking.leader()).toBe('resigning');

@@ -444,4 +444,45 @@ describe('a pass that its caller aborts', () => {
   });
 });
 
+test('each step of a pass is asked for what the caller asked for, and works on what was found', async () => {
+  for (const plan of [true, false]) {
+    const it = start();
+    const scope = { pools: ['p1'] };
+    await it.send({ type: 'rescue.now', request: { number: 3, plan, grace: undefined, thorough: false, scope } });
+    const asked = { plan, fence: undefined, scope };
+    expect(it.asked('find')).toEqual({ ...asked, thorough: false });
+    const live = [{ pool: 'q', workerIds: ['w'], types: ['A'] }];
+    const lists = [['A', 'q']] as const;
+    await it.answer('find', { ...found(), types: ['A', 'B'], lists, live });
+    expect(it.asked('recount')).toEqual({ ...asked, number: 3, types: ['A', 'B'], lists });
+    await it.answer('recount', recounted);
+    expect(it.asked('requeueOrphans')).toEqual({ ...asked, number: 3, live });
+    await it.answer('requeueOrphans', requeued({ dueInMs: 5 }));
+    await it.tick(5);
+    expect([it.timesAsked('requeueOrphans'), it.asked('requeueOrphans')]).toEqual([2, { ...asked, number: 3, live }]);
+  }
+});
+
+test('each step of a scheduled pass has its number and the fence of its leader', async () => {
+  const it = await startLeader();
+  await it.tick(10_000);
+  const fence = fenceOf(1);
+  expect(it.asked('find')).toEqual({ thorough: true, plan: false, fence });
+  await it.answer('find', found());
+  expect(it.asked('recount')).toEqual({ number: 0, types: ['A'], lists: [], plan: false, fence });
+  await it.answer('recount', recounted);
+  expect(it.asked('requeueOrphans')).toEqual({ number: 0, live: [], plan: false, fence });
+});
+
+test('a rescue that has stopped says how many passes began, and its pools that none waits', async () => {
+  const it = start();
+  for (const number of [1, 2]) {
+    await it.send(rescueNow(number));
+    await answerPass(it, found());
+  }
+  const [rescue, pools] = [it.actorAt('rescue'), it.actorAt('rescue', 'pools')];
+  await it.send({ type: 'stop' });
+  expect([rescue, pools].map((actor) => actor.getSnapshot().output)).toEqual([{ begun: 2 }, { waiting: 0 }]);
+});
+
 afterAll(() => expect(coverage.missing()).toEqual([]));

@@ -1,6 +1,7 @@
 import { afterAll, expect, test } from 'vitest';
 import { createActor } from 'xstate';
 import { type RescuePassEvent, rescuePassMachine } from '../../src/machines/rescuePass.ts';
+import type { RescueRequest } from '../../src/machines/types/rescue.ts';
 import { found, recounted, requeued, rescued } from '../support/passes.ts';
 import { createCoverage } from '../support/paths.ts';
 
@@ -8,12 +9,13 @@ import { createCoverage } from '../support/paths.ts';
 
 const coverage = createCoverage(rescuePassMachine);
 
-const run = (...events: readonly RescuePassEvent[]) => {
-  const request = { number: 3, plan: false, grace: undefined, thorough: true };
+const runAs = (more: Partial<RescueRequest>, ...events: readonly RescuePassEvent[]) => {
+  const request = { number: 3, plan: false, grace: undefined, thorough: true, ...more };
   const actor = createActor(rescuePassMachine, { input: { pass: 7, request }, inspect: coverage.inspect }).start();
   for (const event of events) actor.send(event);
   return actor.getSnapshot();
 };
+const run = (...events: readonly RescuePassEvent[]) => runAs({}, ...events);
 const looked = { type: 'steps.ended' } as const;
 const share = (reports: number, awaits = reports) => ({ type: 'adopted', share: { reports, awaits } }) as const;
 const ended = (...pools: readonly string[]) => {
@@ -68,6 +70,60 @@ test('a type of which nothing was requeued is not among the changes', () => {
   const outcomes = [{ ...rescued('p1'), moved: { A: 0, B: 2 } }];
   const { output } = run(share(1), { type: 'pools.ended', outcomes, count: 1 }, looked);
   expect(output?.result.changes).toEqual([{ act: 'requeue', pool: 'p1', type: 'B', entries: 2 }]);
+});
+
+test('counters of a type whose fields were rebuilt are a change', () => {
+  const drift = { type: 'A', lockBefore: '1', lock: '1', fields: 2, size: { lock: 0, lockInfo: 3 } };
+  const { output } = run({ type: 'recounted', recounted: { ...recounted, drift: [drift] } }, looked);
+  expect(output?.result).toMatchObject({ drift: [drift], changes: [{ act: 'lock_info', type: 'A', fields: 2 }] });
+});
+
+const counters = { act: 'rebuild-counters', type: 'A', fingerprint: 'f' } as const;
+const finish = { act: 'finish', id: 'j1', type: 'A', pool: 'q', entry: 'e', copies: 1, fingerprint: 'g' } as const;
+const rescue = { pool: 'p1', heartbeat: '', entries: { A: 2 }, poison: [], marks: {} } as const;
+/** Runs a pass whose steps and pools all have acts, or ends of acts. */
+const runActs = (request: Partial<RescueRequest>) =>
+  runAs(
+    request,
+    share(2),
+    {
+      type: 'recounted',
+      recounted: { ...recounted, acts: [counters], applied: { done: [counters], left: [] } },
+    },
+    {
+      type: 'requeued',
+      requeued: requeued({
+        acts: [finish],
+        applied: { done: [], left: [{ act: finish, why: 'gone', isMoved: true }] },
+      }),
+    },
+    { type: 'requeued', requeued: requeued() },
+    { type: 'pools.ended', outcomes: [rescued('p1', { act: rescue }), rescued('p2')], count: 2 },
+    looked,
+  ).output?.result;
+
+test('a plan lists the acts of all its steps and of its pools, in their order; no other pass does', () => {
+  expect(runActs({ plan: true })?.acts).toEqual([counters, finish, rescue]);
+  expect(runActs({ plan: true })).not.toHaveProperty('applied');
+  expect(runActs({})).not.toHaveProperty('acts');
+  expect(runAs({ plan: true }, looked).output?.result.acts).toEqual([]);
+});
+
+test('a pass that does the acts of a plan says which were done and which were left; no other pass does', () => {
+  const acts = { pools: new Map(), entries: [finish], counters: [counters] };
+  const scope = { pools: ['p1'], acts };
+  expect(runActs({ scope })?.applied).toEqual({
+    done: [counters],
+    left: [{ act: finish, why: 'gone', isMoved: true }],
+  });
+  expect(runActs({})).not.toHaveProperty('applied');
+  expect(runAs({ scope }, looked).output?.result.applied).toEqual({ done: [], left: [] });
+});
+
+test('keys that kept the entries of pools are in the result, each once; those of other pools are not invented', () => {
+  const outcomes = [rescued('p1', { unreadable: ['a', 'b'] }), rescued('p2', { unreadable: ['b'] }), rescued('p3')];
+  const { output } = run(share(3), { type: 'pools.ended', outcomes, count: 3 }, looked);
+  expect(output?.result.unreadable).toEqual(['a', 'b']);
 });
 
 test('a failed or suspended step is in the result', () => {

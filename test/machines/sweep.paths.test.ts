@@ -3,7 +3,7 @@ import { FencedError } from '../../src/machines/lease.ts';
 import { PermanentError } from '../../src/machines/permanent.ts';
 import { RefusedError } from '../../src/machines/refusal.ts';
 import { emptyTally } from '../../src/machines/tally.ts';
-import { jobFor } from '../support/facts.ts';
+import { jobFor, policy } from '../support/facts.ts';
 import { acting, fenceOf, freed, ours, outcome, page, sweepNow, theirs } from '../support/passes.ts';
 import { createCoverage } from '../support/paths.ts';
 import { type Tree, treeMachines, treeStarts } from '../support/tree.ts';
@@ -492,6 +492,36 @@ test('a sweep that is aborted before it begins never begins, and the others are 
     [3, undefined],
   ]);
   expect(it.of('sweep.started').map(({ request }) => request.number)).toEqual([1, 3]);
+});
+
+test('a sweep reads and judges each page as its caller asked: plan, scope and the acts that are left', async () => {
+  for (const plan of [true, false]) {
+    const it = start();
+    const scope = { types: ['A'], limit: 2 };
+    await it.send(sweepNow(1, plan, scope));
+    const read = { plan, fence: undefined, scope };
+    expect(it.asked('readPage')).toEqual({ isFirst: true, ...read });
+    const first = { ...page(false, jobFor('fail')), screened: 3 };
+    await it.answer('readPage', first);
+    const judged = { policy, plan, scope };
+    expect(it.asked('judgePage')).toEqual({ ...judged, jobs: first.jobs, screened: 3, actsLeft: 2 });
+    await it.answer('judgePage', acting(jobFor('fail')));
+    expect(it.asked('readPage')).toEqual({ isFirst: false, ...read });
+    await it.answer('readPage', page(true));
+    expect(it.asked('judgePage')).toEqual({ ...judged, jobs: [], screened: undefined, actsLeft: 1 });
+  }
+});
+
+test('a sweep that has stopped says how many sweeps began', async () => {
+  const it = start();
+  for (const number of [1, 2]) {
+    await it.send(sweepNow(number));
+    await it.answer('readPage', page(true));
+    await it.answer('judgePage', acting());
+  }
+  const sweep = it.actorAt('sweep');
+  await it.sendToSweep({ type: 'stop' });
+  expect(sweep.getSnapshot().output).toEqual({ begun: 2 });
 });
 
 afterAll(() => expect(coverage.missing()).toEqual([]));

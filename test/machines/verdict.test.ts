@@ -201,7 +201,7 @@ test('fault 104: the verdict says which time is ahead, and by how much', () => {
       .join(', '),
   );
   expect(detail({ ...old(86_401), updateTime: now + 400, evidence: nowhere })).toContain(
-    'updateTime is 400 s ahead of the clock of Redis',
+    'silent for 86401 s, limit 86400 s; updateTime is 400 s ahead of the clock of Redis; nowhere',
   );
 });
 
@@ -227,6 +227,12 @@ test.each([
   [{ status: 'Success', ack: undefined, hasHook: false }, 'no hook URL'],
   [{ ack: undefined, hasHook: false }, 'no hook URL'],
   [{ ack: undefined, updateTime: now }, 'its own hook may be in flight'],
+  [{ checkInAt: Number.NaN }, 'checkInAt is not a safe integer'],
+  [{ updateTime: undefined, revision: undefined, enqueueTime: undefined }, 'none of its times is known'],
+  [
+    { ...old(300_000), name: 'LIMITED', evidence: { ...found('observed'), startedAt: now - 200_001 } },
+    'runs for 200001 s, limit 200000 s',
+  ],
 ] as const)('the detail of a job with %o is: %s', (otherwise, detail) => {
   expect(judge(facts(otherwise), policy).detail).toBe(detail);
 });
