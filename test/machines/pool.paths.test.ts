@@ -1,7 +1,9 @@
 import { afterAll, describe, expect, test } from 'vitest';
-import { createActor, SimulatedClock } from 'xstate';
+import { type AnyActorRef, createActor, type InspectionEvent, SimulatedClock } from 'xstate';
 import { FencedError } from '../../src/machines/lease.ts';
+import { PlanMovedError } from '../../src/machines/plannedPool.ts';
 import { poolMachine } from '../../src/machines/pool.ts';
+import type { PoolInput } from '../../src/machines/types/pool.ts';
 import { createCoverage, createRemote, done, failure, flush, pathsOf, walk } from '../support/paths.ts';
 
 const remote = createRemote();
@@ -344,5 +346,135 @@ test.each(Object.entries(fenced))(
     expect(output).toMatchObject({ outcome: 'abandoned', entries: 0, error: new FencedError().message });
   },
 );
+
+/** Takes a path, and returns its end and what each step was asked with. */
+const steered = async (input: Partial<PoolInput>, ...taken: Parameters<typeof walk>[1]['events'][number][]) => {
+  const asked: unknown[] = [];
+  const inspect = (event: InspectionEvent) => {
+    const { id } = event.actorRef as AnyActorRef;
+    if (event.type === '@xstate.event' && id in fenced && 'input' in event.event) asked.push([id, event.event.input]);
+  };
+  const path = { input: { suspect, plan: false, grace: 0, ...input }, events: taken };
+  return { output: (await walk(machine, path, { remote, coverage, inspect })).getSnapshot().output, asked };
+};
+
+test('each step is asked for what is next, and hears of what was done', async () => {
+  const { asked } = await steered(
+    {},
+    done('confirm', held(1, 200)),
+    done('requeue', moved(1)),
+    done('requeue', { outcome: 'moved', counts: [{ moved: 2, left: 198 }], poison: 'bad' }),
+    done('quarantine', { outcome: 'quarantined' }),
+    done('requeue', refused('queue B')),
+    done('deregister', { outcome: 'entries' }),
+    failure('confirm'),
+    pause,
+    done('review', { outcome: 'suspect', suspect: suspectedAgain }),
+    done('confirm', { outcome: 'dead', held: [{ type: 'B', entries: 9, unreadable: 'list B: holds a string' }] }),
+    done('requeue', moved(9)),
+  );
+  const [none, first] = [
+    { moved: {}, quarantined: [] },
+    { moved: { A: 1 }, quarantined: [] },
+  ];
+  const before = { moved: { A: 1, B: 2 }, quarantined: [] };
+  const all = { ...before, quarantined: [{ id: 'bad', type: 'B', pool: 'p1' }] };
+  expect(asked).toEqual([
+    ['confirm', { suspect, plan: false, done: none }],
+    ['requeue', { suspect, types: ['A'], done: none }],
+    ['requeue', { suspect, types: ['B'], done: first }],
+    ['quarantine', { suspect, type: 'B', id: 'bad', done: before }],
+    ['requeue', { suspect, types: ['B'], done: all }],
+    ['deregister', { suspect, types: ['A', 'B'], isLeft: true }],
+    ['confirm', { suspect, plan: false, done: all }],
+    ['review', { suspect, plan: false }],
+    ['confirm', { suspect: suspectedAgain, plan: false, done: all }],
+    ['requeue', { suspect: suspectedAgain, types: ['B'], done: all }],
+    ['deregister', { suspect: suspectedAgain, types: ['A', 'B'], isLeft: true }],
+  ]);
+});
+
+test('a plan asks for a plan: when it looks at the pool, and when it reviews it', async () => {
+  const { asked } = await steered({ plan: true }, failure('confirm'), pause);
+  expect(asked).toEqual([
+    ['confirm', { suspect, plan: true, done: { moved: {}, quarantined: [] } }],
+    ['review', { suspect, plan: true }],
+  ]);
+});
+
+const traces = { isRegistered: true, hasHeartbeat: false, lockInfo: ['A'] };
+
+test('a plan has the act that does it: entries, poison jobs, marks, and what else is removed', async () => {
+  const planned = { ...suspect, heartbeat: '7', traces };
+  const marks = 'r0123456789ab';
+  const entries = [
+    { type: 'A', entries: 2, marks },
+    { type: 'B', entries: 0, poison: ['bad'] },
+  ];
+  const { output } = await steered(
+    { suspect: planned, plan: true },
+    done('confirm', { outcome: 'dead', held: entries }),
+  );
+  expect(output).toEqual({
+    ...{ pool: 'p1', outcome: 'planned', evidence: 'no heartbeat', moved: { A: 2 }, entries: 2, quarantined: 1 },
+    poison: [{ id: 'bad', type: 'B', pool: 'p1' }],
+    deregistered: traces,
+    act: {
+      ...{ pool: 'p1', heartbeat: '7', entries: { A: 2 }, poison: [{ id: 'bad', type: 'B' }], marks: { A: marks } },
+      traces,
+    },
+  });
+});
+
+test('a plan of a pool that would stay registered, or has left nothing else, removes nothing else', async () => {
+  const unreadable = [{ type: 'A', entries: 0, unreadable: 'list A: holds a string' }];
+  const stays = await steered(
+    { suspect: { ...suspect, traces }, plan: true },
+    done('confirm', { outcome: 'dead', held: unreadable }),
+  );
+  const bare = await steered({ plan: true }, done('confirm', held(1, 0)));
+  for (const { output } of [stays, bare]) {
+    expect(output).not.toHaveProperty('deregistered');
+    expect(output.act).not.toHaveProperty('traces');
+  }
+});
+
+test('what was removed with a pool is in its end only where it was removed, and an act only in a plan', async () => {
+  const input = { suspect: { ...suspect, traces } };
+  const confirmed = done('confirm', held(0, 0));
+  for (const outcome of ['deregistered', 'traces']) {
+    const { output } = await steered(input, confirmed, done('deregister', { outcome }));
+    expect(output.deregistered).toEqual(traces);
+    expect(output).not.toHaveProperty('act');
+  }
+  const ends = [[confirmed, done('deregister', { outcome: 'left' })], [done('confirm', { outcome: 'alive' })]];
+  for (const taken of ends) expect((await steered(input, ...taken)).output).not.toHaveProperty('deregistered');
+});
+
+test('a pool that is not as planned is left at once, and says so; no other failure does', async () => {
+  const cause = new PlanMovedError('it holds other entries of A');
+  const { output } = await steered({}, done('confirm', held(1, 0)), failure('requeue', cause));
+  expect(output).toMatchObject({ outcome: 'abandoned', isMoved: true, error: cause.message });
+  expect(output.cause).toBe(cause);
+  const error = new FencedError();
+  const { output: other } = await steered({}, failure('confirm', error));
+  expect(other.cause).toBe(error);
+  for (const key of ['isMoved', 'unreadable', 'act']) expect(other).not.toHaveProperty(key);
+});
+
+test('the end of a pool that is not given up by an error has no cause', async () => {
+  const again = [
+    failure('confirm'),
+    pause,
+    done('review', { outcome: 'suspect', suspect }),
+    done('confirm', held(0, 0)),
+  ];
+  const ends = [
+    [...again, done('deregister', { outcome: 'deregistered' })],
+    [...again, done('deregister', { outcome: 'left' })],
+    [failure('confirm'), { type: 'stop' }],
+  ];
+  for (const taken of ends) expect((await steered({}, ...taken)).output).not.toHaveProperty('cause');
+});
 
 afterAll(() => expect(coverage.missing()).toEqual([]));
