@@ -288,4 +288,22 @@ test('a pool of an aborted pass that would have to wait again is given up', asyn
   expect(it.of('rescue.ended')).toMatchObject([{ result: { isAborted: true, pools: { abandoned: 1 } } }]);
 });
 
+test('a pool of a scheduled pass that is suspected again waits out another grace in the same term, and no longer', async () => {
+  for (const isLost of [false, true]) {
+    const it = await startLeader();
+    await it.tick(10_000);
+    await answerPass(it, found(suspectOf('p1', { fence: fenceOf(1) })));
+    await it.tick(grace);
+    expect(it.slots()).toEqual({ 'pool-0': 'p1' });
+    if (isLost) {
+      await it.tick(renewal);
+      await it.answer('acquireLease', theirs);
+    }
+    await it.answer('pool-0', again('p1'));
+    expect([it.slots(), it.waiting()]).toEqual([{}, isLost ? [] : ['p1']]);
+    const abandoned = { outcome: 'abandoned', error: leaseLost };
+    expect(it.of('pool').map(({ outcome }) => outcome)).toMatchObject(isLost ? [abandoned] : []);
+  }
+});
+
 afterAll(() => expect(coverage.missing()).toEqual([]));
