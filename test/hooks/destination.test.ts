@@ -4,6 +4,7 @@ import { expect, test } from 'vitest';
 import {
   createDestinations,
   endpointOf,
+  ForbiddenAddressError,
   guardLookup,
   isForbiddenAddress,
   type Resolve,
@@ -195,6 +196,8 @@ test('a rewritten URL keeps path, query and user info behind the prefix of the n
   expect(place({ 'http://OLD:80/': 'https://core/in/' }, 'http://old/a')).toBe('https://core/in/a');
   expect(place({ 'http://old': 'https://core/in' }, 'http://u:p%40@old')).toBe('https://u:p%40@core/in/');
   expect(place({ 'http://old': 'https://new:it@core' }, 'http://u:p@old/a')).toBe('https://new:it@core/a');
+  expect(place({ 'http://old': 'https://new@core' }, 'http://u:p@old/a')).toBe('https://new@core/a');
+  expect(place({ 'http://old': 'https://:it@core' }, 'http://u:p@old/a')).toBe('https://:it@core/a');
   expect(place({ 'http://old:81': 'http://core' }, 'http://old/a')).toBe('http://old/a');
   expect(place({ 'http://old': 'http://core' }, 'http://old//core.test/a')).toBe('http://core//core.test/a');
 });
@@ -265,6 +268,37 @@ test('a name is refused for any of its addresses, also where a socket asks for o
   expect((await look(addresses, false))[0]).toBe('ForbiddenAddressError');
 });
 
-test('a name without an address is an error', async () => {
-  expect((await look([], true))[0]).toBe('Error');
+/** What a socket gets for a name if the look-up says this. */
+const lookedUp = (...said: unknown[]) =>
+  new Promise<unknown[]>((resolved) =>
+    guardLookup(isForbiddenAddress, (_, __, callback) => (callback as (...args: unknown[]) => void)(...said))(
+      'core',
+      { all: true },
+      (...got) => resolved(got),
+    ),
+  );
+
+test('a name without an address is an error, and so is a look-up that fails', async () => {
+  const none = Object.assign(new Error('the name has no address'), { code: 'ENOTFOUND' });
+  const got = await lookedUp(null, []);
+  expect(got).toEqual([none, '', 0]);
+  expect(got[0]).toMatchObject({ code: 'ENOTFOUND' });
+  const failed = new Error('getaddrinfo EAI_AGAIN core');
+  expect(await lookedUp(failed)).toEqual([failed, '', 0]);
+  expect(await lookedUp(null, [{ address: 'fe80::1', family: 6 }])).toEqual([
+    new ForbiddenAddressError('the name resolves to a link-local or metadata address'),
+    ...['', 0],
+  ]);
+});
+
+test.each([
+  ['ftp://core', 'bad-url', 'the scheme of the hook URL is neither http nor https'],
+  ['core:8080', 'bad-url', 'the scheme of the hook URL is neither http nor https'],
+  ['http://', 'bad-url', 'the hook URL is not a URL'],
+  ['http://u:s3cret@other:81/s3cret', 'forbidden', 'http://other:81 is not an allowed origin'],
+  ['http://[fe80::1]/s3cret', 'forbidden', 'fe80::1 is a link-local or metadata address'],
+  ['http://metadata.goog../s3cret', 'forbidden', 'metadata.goog is a link-local or metadata address'],
+])('%s is refused as %s: %s', (url, code, reason) => {
+  const allowedOrigins = ['http://core', 'http://[fe80::1]', 'http://metadata.goog..'];
+  expect(createDestinations({ ...rules, allowedOrigins }).find(url)).toEqual({ code, reason });
 });

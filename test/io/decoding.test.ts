@@ -1,4 +1,5 @@
 /** What stands in Redis is read as Go reads it: times, ACKs and facts. */
+import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { brokenIdFacts, decodeAck, decodeFacts, decodeTime } from '../../src/io/jobs/stats.ts';
 
@@ -98,4 +99,11 @@ describe('the facts of a job', () => {
       'unreadable',
     ]);
   });
+});
+
+test('the fingerprint of facts is that of their fields, each with its length in bytes, as the scripts compute it', () => {
+  const sha1 = (text: string, encoding: BufferEncoding) => createHash('sha1').update(text, encoding).digest('hex');
+  const fields = ['é', 'Running', false, '', '5'] as const;
+  expect(decodeFacts('j', 100, fields).fingerprint()).toBe(sha1('2:é7:Running-0:1:5', 'utf8'));
+  expect(decodeFacts('j', 100, ['\u00ff', false], 'latin1').fingerprint()).toBe(sha1('1:\u00ff-', 'latin1'));
 });

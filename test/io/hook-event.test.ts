@@ -38,7 +38,7 @@ test('eight fields are always present, the others only if they are set', () => {
 test.each(['1', 't', 'T', 'true', 'TRUE', 'True'])('unique is %s, as Go reads it', (unique) => {
   expect(eventOf('j', { ...stats, unique }).json.metadata.unique).toBe(true);
 });
-test.each(['0', 'tRUE', 'yes', ''])('unique is not %j, as Go reads it', (unique) => {
+test.each(['0', 'tRUE', 'yes', 'xtrue', 'truex', ''])('unique is not %j, as Go reads it', (unique) => {
   expect(eventOf('j', { ...stats, unique }).json.metadata.unique).toBe(false);
 });
 
@@ -47,6 +47,7 @@ describe('there is no event', () => {
     ['gone', {}],
     ['no-endpoint', { ...stats, web_hook_url: ' \t' }],
     ['no-endpoint', { ...stats, web_hook_url: '' }],
+    ['no-endpoint', { status: 'Running' }],
     ['malformed', { ...stats, status: 'Weird' }],
     ['malformed', { ...stats, status: 'constructor' }],
     ['acknowledged', { ...stats, ack: '{"status":"Success","revision":7,"check_in_at":0}' }],
@@ -80,5 +81,23 @@ test('an unreadable ACK is passed on as it is stored, to be replaced', () => {
 
 test('parameters that are nested too deep to be written are left out', () => {
   const deep = `{"a":${'['.repeat(200_000)}${']'.repeat(200_000)}}`;
-  expect(eventOf('j', { ...stats, parameters: deep }).json.metadata.parameters).toBeUndefined();
+  expect(eventOf('j', { ...stats, parameters: deep }).json).toEqual(eventOf('j', stats).json);
+});
+
+test('a job whose stats lack its id, name and kind has its own id and no name and kind; a stored id is kept', () => {
+  const { id: _, name: __, kind: ___, ...bare } = stats;
+  expect(eventOf('j', bare).json.metadata).toMatchObject({ id: 'j', name: '', kind: '' });
+  expect(eventOf('j', { ...stats, id: 'stored' }).json).toMatchObject({ job_id: 'j', metadata: { id: 'stored' } });
+});
+
+test.each(['', '[1]', '{}', 'null', '"text"', '3', '{'])(
+  'the parameters %j are left out, as Go leaves them out',
+  (parameters) => {
+    expect(eventOf('j', { ...stats, parameters, ref_link: '' }).json.metadata).not.toHaveProperty('parameters');
+  },
+);
+
+test('fields that are empty are left out, and so is an ACK that cannot be read', () => {
+  const { metadata } = eventOf('j', { ...stats, ref_link: '', cron_spec: '', upstream_job_id: '', ack: '{' }).json;
+  for (const field of ['ref_link', 'cron_spec', 'upstream_job_id', 'ack']) expect(metadata).not.toHaveProperty(field);
 });

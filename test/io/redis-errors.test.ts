@@ -1,10 +1,14 @@
 /** What an error of Redis means: whether it is transient, what to do, and what of it may be shown. */
 import { inspect } from 'node:util';
 import { describe, expect, test } from 'vitest';
+import { ReaperError } from '../../src/errors.ts';
 import {
   classify,
+  codeOfOutage,
   explained,
+  forCaller,
   isHopeless,
+  isNoPermission,
   isWrongType,
   kindOfRedisError,
   mayRetry,
@@ -70,6 +74,11 @@ test.each([
   if (!message.includes('onnection') && !message.startsWith('the'))
     expect([message, kindOfRedisError(new Error(ofScript(message)))]).toEqual([message, kind]);
   expect(isWrongType(new Error(message))).toBe(kind === 'wrong-type');
+  const { code } = classify(message);
+  const isRefusal = kind === 'refused' || code === 'redis-no-permission' || code === 'redis-unknown-command';
+  expect(refusalOf(new Error(message))).toEqual(isRefusal ? { code, message: classify(message).message } : undefined);
+  expect(isNoPermission(new Error(message))).toBe(code === 'redis-no-permission');
+  expect(codeOfOutage(new Error(message))).toBe(kind === 'unknown' ? 'redis-unreachable' : code);
   expect(isHopeless(new Error(message))).toBe(kind === 'wrong-type' || kind === 'permanent');
   expect(mayRetry(new Error(message))).toBe(kind === 'transient' || message.startsWith('READONLY'));
 });
@@ -155,4 +164,33 @@ test.each([
   const refusal = refusalOf(new Error(message))?.message;
   expect(refusal).toContain("lacks a right (NOPERM: this user has no permissions to run the 'hset' command): ");
   expect(refusal).not.toContain('alice');
+});
+
+test('a caller gets an error of Redis with its code, and without the user or the command', () => {
+  const said = "NOPERM User s3cret has no permissions to run the 'get' command";
+  const error = Object.assign(new Error(said), { command: { args: ['s3cret'] } });
+  const ofRedis = forCaller(error) as RedisError;
+  expect(ofRedis).toBeInstanceOf(RedisError);
+  expect(ofRedis).toMatchObject({ name: 'RedisError', code: 'redis-no-permission', kind: 'permanent', cause: error });
+  expect(inspect(ofRedis)).not.toContain('s3cret');
+  const reply = Object.assign(new Error('ERR wrong number of arguments'), { name: 'ReplyError' });
+  expect(forCaller(reply)).toMatchObject({
+    code: 'redis-error',
+    kind: 'unknown',
+    message: reply.message,
+    cause: reply,
+  });
+});
+
+test('a caller gets every other error as it is', () => {
+  const others = [new Error('a fault'), new ReaperError('plan-moved', 'Connection is closed.'), 'OOM', undefined];
+  for (const other of others) expect(forCaller(other)).toBe(other);
+});
+
+test('an error without a stack is redacted too, and so are the errors behind it', () => {
+  const behind = Object.assign(new Error('User s3cret has no permissions'), { command: { args: ['s3cret'] } });
+  const error = new Error('x', { cause: behind });
+  delete (error as { stack?: string }).stack;
+  expect(redact(error)).toBe(error);
+  expect(`${inspect(error)}${inspect(behind)}`).not.toContain('s3cret');
 });

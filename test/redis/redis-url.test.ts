@@ -191,3 +191,52 @@ test('a port is a number from 1 to 65535', () => {
   for (const port of [1, 6379, 65_535]) expect(parseRedisUrl(`redis://h:${port}`)).toMatchObject({ host: 'h', port });
   for (const port of [0, 65_536]) expect(() => parseRedisUrl(`redis://h:${port}`)).toThrow('is not host[:port]');
 });
+
+test.each([
+  [' redis://h\n', { host: 'h', port: 6379, db: 0 }],
+  ['redis://@h', { host: 'h', port: 6379, db: 0 }],
+  ['redis://:p@h', { host: 'h', port: 6379, password: 'p', db: 0 }],
+  ['rediss://u:p@h', { host: 'h', port: 6379, username: 'u', password: 'p', tls: {}, db: 0 }],
+  ['REDISS://h', { host: 'h', port: 6379, tls: {}, db: 0 }],
+  ['redis://%C3%A9', { host: 'é', port: 6379, db: 0 }],
+  ['redis://[2001:db8::12]', { host: '2001:db8::12', port: 6379, db: 0 }],
+  ['redis+sentinel://:p@h/m', { sentinels: [{ host: 'h', port: 26379 }], name: 'm', password: 'p', db: 0 }],
+  [
+    'rediss+sentinel://h:1/m/2',
+    {
+      ...{ sentinels: [{ host: 'h', port: 1 }], name: 'm', db: 2 },
+      ...{ tls: {}, enableTLSForSentinelMode: true, sentinelTLS: {} },
+    },
+  ],
+])('%j is read as these options, and no others', (url, options) => {
+  expect(parseRedisUrl(url)).toEqual(options);
+});
+
+test.each([
+  ['redis+sentinel://h', 'a sentinel URL names its master: '],
+  ['redis://h,i', 'a Redis URL names one host; for several, use redis+sentinel://'],
+  ['', 'the Redis URL names no host; use [redis://]'],
+  ['redis://h\u0001', 'the Redis URL has an unknown form; use [redis://]'],
+  ['http://h', 'the Redis URL has an unknown form'],
+  ['h2c://h', 'the Redis URL has an unknown form'],
+  ['1http://h', 'a host of the Redis URL is not host[:port]'],
+  ['redis://h/1@x', 'the Redis URL has an @ after its host: escape'],
+  ['redis://h/%zz', 'the Redis URL has a % that begins no UTF-8 escape: escape'],
+  ['redis://u^@h', 'the user or password of the Redis URL cannot be read: escape'],
+  ['redis://h:x', 'a host of the Redis URL is not host[:port]'],
+  ['redis://h%41', 'a host of the Redis URL is not host[:port]'],
+  ['redis://h$x', 'a host of the Redis URL is not host[:port]'],
+  ['redis://[x::1]', 'a host of the Redis URL is not host[:port]'],
+  ['redis://h/x', 'the database of the Redis URL is not a number'],
+  ['redis+sentinel://h/m/1e3', 'the database of the Redis URL is not a number'],
+  ['redis+sentinel://h/m/0x10', 'the database of the Redis URL is not a number'],
+])('%j is refused with what is wrong: %s', (url, message) => {
+  expect(() => parseRedisUrl(url)).toThrow(expect.objectContaining({ message: expect.stringContaining(message) }));
+});
+
+test('the description of a connection has the master and all sentinels, and defaults where nothing is given', () => {
+  expect(describeRedis(parseRedisUrl('redis+sentinel://h,[::1]:2/m'))).toBe('master m by sentinels h:26379,[::1]:2');
+  expect(describeRedis({ sentinels: [{ host: 'h' }], name: 'm' })).toBe('master m by sentinels h:26379');
+  expect(describeRedis({})).toBe('127.0.0.1:6379/0');
+  expect(describeRedis({ path: '/run/redis.sock' })).toBe('/run/redis.sock');
+});
