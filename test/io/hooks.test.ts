@@ -117,6 +117,8 @@ test('each URL has its own endpoint, however alike their beginnings are', () => 
       ...['https://new', 'nowhere'],
     ]);
   }
+  // One slash is enough for a URL, and a path may have two.
+  expect(['http:/core/a//b', 'http:/cool/a//b'].map(endpointFor)).toEqual(['http://core', 'http://cool']);
   for (const url of [undefined, '', ' \t']) expect(endpointFor(url)).toBeUndefined();
 });
 

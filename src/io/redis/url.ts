@@ -151,8 +151,9 @@ const lastDatabase = (path: string): number => {
   return databaseOf(digits);
 };
 
+/** An empty text is database 0. */
 const databaseOf = (text: string): number => {
-  const db = Number(text === '' ? 0 : text);
+  const db = Number(text);
   if (!/^\d*$/.test(text) || !Number.isSafeInteger(db)) {
     throw new TypeError('the database of the Redis URL is not a number');
   }
