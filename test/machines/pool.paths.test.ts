@@ -424,6 +424,7 @@ test('a plan has the act that does it: entries, poison jobs, marks, and what els
       traces,
     },
   });
+  expect(Object.keys(output.act.marks)).toEqual(['A']);
 });
 
 test('a plan of a pool that would stay registered, or has left nothing else, removes nothing else', async () => {
