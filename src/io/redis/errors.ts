@@ -101,7 +101,7 @@ export const isHopeless = (error: unknown): boolean => ['permanent', 'wrong-type
 /** A master that became a replica refuses writes until the connection has moved to the new one, so that passes too. */
 export const mayRetry = (error: unknown): boolean => {
   const { kind, code } = classify(error);
-  return kind === 'transient' || (kind === 'refused' && code === 'redis-read-only');
+  return kind === 'transient' || code === 'redis-read-only';
 };
 
 /**
