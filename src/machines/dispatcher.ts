@@ -80,7 +80,7 @@ const crashed = {
  * 3. `stopping`: after `stop`, waits for the hooks in flight.
  * 4. `stopped` (final).
  *
- * An endpoint that leaves a hook for an earlier moment than the next poll shortens the wait.
+ * An endpoint that leaves a hook for an earlier moment than the next poll makes one more poll then.
  */
 export const dispatcherMachine = setup({
   types: {
@@ -162,6 +162,10 @@ export const dispatcherMachine = setup({
     stopEndpoints: enqueueActions(({ enqueue, context }) => {
       enqueue.assign({ due: [], again: [] });
       for (const slot of Object.keys(context.inSlots)) enqueue.sendTo(slot as SlotId, { type: 'stop' });
+    }),
+    // Beside the wait for the next poll, which began earlier: a wait that began anew would postpone what that one waits for.
+    pollSooner: enqueueActions(({ enqueue }, { outcome: { wait = 0 } }: { outcome: EndpointOutcome }) => {
+      enqueue.raise({ type: 'poll' }, { delay: Math.max(minPause, wait) });
     }),
     // A poll replaces what the last one found, but not what ends while it polls.
     forgetWait: assign({ wait: undefined }),
@@ -272,9 +276,12 @@ function waiting() {
       poll: 'polling',
       'xstate.done.actor.*': {
         guard: { type: 'leavesSooner', params: ({ event }: Ended) => ({ outcome: event.output }) },
-        target: 'waiting',
-        reenter: true,
-        actions: [ended, 'fillSlots', 'reportQuiet'],
+        actions: [
+          { type: 'pollSooner', params: ({ event }: Ended) => ({ outcome: event.output }) },
+          ended,
+          'fillSlots',
+          'reportQuiet',
+        ],
       },
     },
   } as const;

@@ -155,6 +155,33 @@ test('polls when a hook that a delivery left for later is due, not at the next i
   expect(it.value()).toBe('polling');
 });
 
+test('polls for each hook when it is due, whatever an endpoint that ends meanwhile leaves for later', async () => {
+  const it = start();
+  await it.send({ type: 'watch' });
+  await it.polls(['a'], 3_000);
+  await it.tick(2_000);
+  await it.ends(0, { wait: 2_500 });
+  await it.tick(999);
+  expect(it.value()).toBe('waiting');
+  await it.tick(1);
+  expect(it.value()).toBe('polling');
+  await it.polls();
+  await it.tick(1_499);
+  expect(it.value()).toBe('waiting');
+  await it.tick(1);
+  expect(it.value()).toBe('polling');
+});
+
+test('pauses before the poll for a hook that an endpoint leaves for the next moment', async () => {
+  const it = start();
+  await it.due('a');
+  await it.ends(0, { wait: 1 });
+  await it.tick(49);
+  expect(it.value()).toBe('waiting');
+  await it.tick(1);
+  expect(it.value()).toBe('polling');
+});
+
 test('does not postpone the next poll when deliveries leave nothing sooner', async () => {
   const it = start(3);
   await it.send({ type: 'watch' });
