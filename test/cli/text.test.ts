@@ -3,10 +3,26 @@
 import stringWidth from 'string-width';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { layOut, shorten } from '../../src/cli/table.ts';
-import { wantsColors, widthOf } from '../../src/cli/text.ts';
+import {
+  complain,
+  countsOf,
+  finish,
+  paint,
+  print,
+  printJson,
+  printPainted,
+  printTable,
+  tableLines,
+  timeOf,
+  wantsColors,
+  widthOf,
+} from '../../src/cli/text.ts';
 import { visible, visibleJson } from '../../src/visible.ts';
 
-afterEach(() => vi.unstubAllEnvs());
+afterEach(() => {
+  vi.unstubAllEnvs();
+  vi.restoreAllMocks();
+});
 
 test.each([
   ['\u001b[31m', '\\u001b[31m'],
@@ -105,4 +121,59 @@ test('the width of a terminal is what COLUMNS says, else the terminal, else 80',
   expect([widthOf({ columns: 132 }), widthOf({ columns: 0 }), widthOf({})]).toEqual([132, 80, 80]);
   vi.stubEnv('COLUMNS', '100');
   expect(widthOf({ columns: 132 })).toBe(100);
+});
+
+describe('what is printed', () => {
+  /** What was written to this stream. */
+  const written = (name: 'stdout' | 'stderr') => {
+    const texts: string[] = [];
+    vi.spyOn(process[name], 'write').mockImplementation((text) => texts.push(String(text)) > 0);
+    return texts;
+  };
+
+  test('goes to stdout, a line each, with control characters escaped; JSON with its schema', () => {
+    const texts = written('stdout');
+    print('a\u001b[31m', 'b');
+    printJson({ a: '\u202e' });
+    printPainted(paint('ok', true));
+    printPainted(paint('bad', false));
+    expect(texts).toEqual([
+      'a\\u001b[31m\n',
+      'b\n',
+      '{"schema":1,"a":"\\u202e"}\n',
+      '\u001b[32mok\u001b[0m\n',
+      '\u001b[31mbad\u001b[0m\n',
+    ]);
+  });
+
+  test('goes to stderr if it is a complaint, escaped too', () => {
+    const texts = written('stderr');
+    complain('a\r');
+    expect(texts).toEqual(['a\\u000d\n']);
+  });
+
+  test('a table has a line for each row, escaped, with counts as people read them', () => {
+    const lines = tableLines(['id', 'n', 'pools'], [['a\u0007', 12_345, ['p', 'q']]], undefined);
+    expect(lines.filter((line) => line.includes('12,345'))).toHaveLength(1);
+    expect(lines.join('\n')).toContain('│ a\\u0007 │');
+    expect(lines.join('\n')).toMatch(/p {2}q/);
+    const texts = written('stdout');
+    printTable(['id', 'n', 'pools'], [['a\u0007', 12_345, ['p', 'q']]]);
+    expect(texts).toEqual(lines.map((line) => `${line}\n`));
+  });
+
+  test('an exit code is that of the process', () => {
+    const before = process.exitCode;
+    finish(3);
+    expect(process.exitCode).toBe(3);
+    process.exitCode = before;
+  });
+});
+
+test('times have no milliseconds, and counts no decimals', () => {
+  expect(timeOf('2026-11-28T01:02:03.456Z')).toBe('2026-11-28T01:02:03Z');
+  for (const other of ['unix 1e+300', '2026-11-28T01:02:03.45Z', '2026-11-28T01:02:03.456Z+'])
+    expect(timeOf(other)).toBe(other);
+  expect(countsOf({ pending: 1_234, parked: undefined, sent: 2 })).toBe('1,234 pending, 0 parked, 2 sent');
+  expect(countsOf({})).toBe('none');
 });

@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config';
 const machines = ['test/machines/*.test.ts'];
 const others = [
   'test/io/*.test.ts',
-  'test/options.test.ts',
+  'test/{options,options-values}.test.ts',
   'test/hooks/destination.test.ts',
   'test/redis/redis-url.test.ts',
   'test/cli/text.test.ts',
