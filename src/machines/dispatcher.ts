@@ -41,6 +41,8 @@ export interface DispatcherContext extends DispatcherInput {
   readonly again: readonly string[];
   /** How long until the next hook may be due, in ms: by the last poll, and by the endpoints that ended since it began. */
   readonly wait: number | undefined;
+  /** Whether a caller has asked during a poll, which may not find what was recorded since it began. */
+  readonly isAskedAgain: boolean;
   /** Polls in a row that failed. */
   readonly failures: number;
 }
@@ -160,7 +162,7 @@ export const dispatcherMachine = setup({
       },
     ),
     stopEndpoints: enqueueActions(({ enqueue, context }) => {
-      enqueue.assign({ due: [], again: [] });
+      enqueue.assign({ due: [], again: [], isAskedAgain: false });
       for (const slot of Object.keys(context.inSlots)) enqueue.sendTo(slot as SlotId, { type: 'stop' });
     }),
     // Beside the wait for the next poll, which began earlier: a wait that began anew would postpone what that one waits for.
@@ -168,10 +170,12 @@ export const dispatcherMachine = setup({
       enqueue.raise({ type: 'poll' }, { delay: Math.max(minPause, wait) });
     }),
     // A poll replaces what the last one found, but not what ends while it polls.
-    forgetWait: assign({ wait: undefined }),
-    // While an endpoint waits for a slot, no slot is free.
+    beginPoll: assign({ wait: undefined, isAskedAgain: false }),
+    askAgain: assign({ isAskedAgain: true }),
+    // While an endpoint waits for a slot, no slot is free. A poll that a caller asked for has to come first.
     reportQuiet: enqueueActions(({ enqueue, context }) => {
-      if (areSlotsFree(context)) enqueue.sendParent(reported({ type: 'hooks.quiet' }));
+      if (context.isAskedAgain) enqueue.raise({ type: 'poll' });
+      else if (areSlotsFree(context)) enqueue.sendParent(reported({ type: 'hooks.quiet' }));
     }),
     countFailure: enqueueActions(({ enqueue, context }, { error }: { error: unknown }) => {
       if (context.failures === 0) {
@@ -183,7 +187,15 @@ export const dispatcherMachine = setup({
 }).createMachine({
   id: 'dispatcher',
   description: 'Dispatches hooks: one actor for each endpoint with a hook that is due.',
-  context: ({ input }) => ({ ...input, inSlots: {}, due: [], again: [], wait: undefined, failures: 0 }),
+  context: ({ input }) => ({
+    ...input,
+    inSlots: {},
+    due: [],
+    again: [],
+    wait: undefined,
+    isAskedAgain: false,
+    failures: 0,
+  }),
   output: finalOutput<DispatcherOutput>,
   on: {
     due: {
@@ -242,7 +254,7 @@ function polling() {
   type Answer = { event: { output: DueHooks } };
   return {
     description: 'Reads which endpoints have a hook that is due.',
-    entry: 'forgetWait',
+    entry: 'beginPoll',
     invoke: {
       id: 'poll',
       src: 'poll',
@@ -260,6 +272,7 @@ function polling() {
       },
     },
     on: {
+      poll: { actions: 'askAgain' },
       // The poll finds out whether all is quiet.
       'xstate.done.actor.*': { actions: [ended, 'fillSlots'] },
       'xstate.error.actor.*': { actions: [crashed, 'fillSlots'] },

@@ -295,6 +295,30 @@ test('reports quiet after a poll that finds nothing, and only then', async () =>
   expect(it.quiet()).toBe(1);
 });
 
+test('polls again for a caller that asks during a poll, which may not find what was recorded since', async () => {
+  for (const mode of ['onDemand', 'watching'] as const) {
+    for (const end of ['polls', 'pollFails'] as const) {
+      const it = start();
+      await it.send(mode === 'watching' ? { type: 'watch' } : { type: 'poll' });
+      await it.send({ type: 'poll' }, { type: 'poll' });
+      await it[end]();
+      expect([mode, it.value(), it.quiet()]).toEqual([mode, 'polling', 0]);
+      await it.polls(['a']);
+      expect([it.hookEndpoints(), it.value(), it.quiet()]).toEqual([['a'], 'waiting', 0]);
+      await it.ends(0);
+      expect(it.quiet()).toBe(1);
+    }
+  }
+});
+
+test('reports quiet with the last delivery, if it was stopped during a poll that a caller asked for', async () => {
+  const it = start();
+  await it.due('a');
+  await it.send({ type: 'poll' }, { type: 'poll' }, { type: 'stop' });
+  await it.ends(0);
+  expect([it.quiet(), it.status()]).toEqual([1, 'done']);
+});
+
 test('reports quiet when the last delivery has ended, including those that waited for a slot', async () => {
   const it = start(2);
   await it.due('a', 'b', 'c');
