@@ -90,6 +90,42 @@ test('a text that is being sent with a claim is not sent again as a pending text
   expect(posts.filter((post) => post === 'half')).toHaveLength(1);
 });
 
+test('a hook that was claimed again while it was sent is sent and reported once, and both claims are ended', async () => {
+  const { sender, posts, settled, outcomes, answerWith } = create();
+  let take = () => {};
+  answerWith(() => new Promise((resolve) => (take = () => resolve(taken))));
+  const first = sender.deliver(claimed);
+  await expect.poll(() => posts).toEqual(['Running']);
+  const others = [sender.deliver({ ...claimed, until: 220_000 }), sender.deliver({ ...claimed, until: 280_000 })];
+  take();
+  await Promise.all([first, ...others]);
+  expect(posts).toEqual(['Running']);
+  const state = { status: 'Running', revision: 7, checkInAt: 0 };
+  expect(settled).toMatchObject(Array(3).fill({ verb: 'delivered', ...state }));
+  expect(outcomes).toMatchObject([{ outcome: 'delivered', state }]);
+  // What was confirmed is forgotten with the last of them: a person may ask for the same state later.
+  answerWith(async () => taken);
+  await sender.deliver(claimed);
+  expect(posts).toEqual(['Running', 'Running']);
+});
+
+test.each([
+  ['that has changed meanwhile', taken, { ...stats, revision: '8' }],
+  ['whose first attempt has failed', busy, stats],
+])('a job %s is sent with its second claim, too', async (_, reply, now) => {
+  const { sender, posts, outcomes, answerWith } = create();
+  let take = () => {};
+  answerWith(() => new Promise((resolve) => (take = () => resolve(reply))));
+  const first = sender.deliver(claimed);
+  await expect.poll(() => posts).toHaveLength(1);
+  const second = sender.deliver({ ...claimed, stats: now });
+  answerWith(async () => taken);
+  take();
+  await Promise.all([first, second]);
+  expect(posts).toHaveLength(2);
+  expect(outcomes.at(-1)).toMatchObject({ outcome: 'delivered' });
+});
+
 test('a pending text is sent once after 5 s, and dropped unsent after 5 minutes', async () => {
   const { sender, posts, pass, hold } = create();
   hold('half');

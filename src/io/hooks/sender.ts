@@ -59,6 +59,11 @@ export const createSender = ({
   const results = createResults({ records, backoff, settings, clock, random, onOutcome });
   /** Attempts for one job take turns, because two of them would both send the same text. */
   const jobs = createKeyedMutex();
+  /**
+   * What the last attempt for a job has confirmed, for the one that waits for its turn. Its claim has read the job before that: this
+   * process was held up for longer than a claim is valid, and has claimed its own hook in flight again.
+   */
+  const confirmed = new Map<string, Ack>();
   const sendTexts = createTextSender({ keys, scripts, texts, httpClient });
   let isDeliveringTexts = false;
 
@@ -74,6 +79,7 @@ export const createSender = ({
     } catch {
       // The text stays held until the next call, or until it is too old.
     } finally {
+      if (!jobs.isContended(id)) confirmed.delete(id);
       release();
     }
   };
@@ -81,9 +87,13 @@ export const createSender = ({
   return {
     async deliver(hook) {
       const endsAt = monotonicOf(clock) + hook.until - hook.at - (monotonic() - hook.askedAt);
-      const release = await jobs.acquire(hook.id);
+      const { id } = hook;
+      const release = await jobs.acquire(id);
+      const before = confirmed.get(id);
+      confirmed.delete(id);
       try {
-        await attempt(hook, () => monotonicOf(clock) + settings.timeout <= endsAt);
+        const state = await attempt(hook, () => monotonicOf(clock) + settings.timeout <= endsAt, before);
+        if (state !== undefined && jobs.isContended(id)) confirmed.set(id, state);
       } catch (error) {
         results.report(hook, 'failed', { reason: `Redis: ${messageOf(error)}` });
       } finally {
@@ -107,7 +117,10 @@ export const createSender = ({
   };
 };
 
-/** Creates the function that makes one attempt for a claimed hook: its texts first, then its event, then the result. */
+/**
+ * Creates the function that makes one attempt for a claimed hook: its texts first, then its event, then the result. It returns the
+ * state that the endpoint has confirmed, if any.
+ */
 const createAttempt =
   ({
     records,
@@ -124,34 +137,49 @@ const createAttempt =
     backoff: HostBackoff;
     settings: SenderSettings;
   }) =>
-  async (hook: ClaimedHook, hasTime: () => boolean): Promise<void> => {
+  async (hook: ClaimedHook, hasTime: () => boolean, before: Ack | undefined): Promise<Ack | undefined> => {
     const { id, stats } = hook;
     const sent = await sendTexts(id, stats, hasTime);
-    if (sent.failure !== undefined) return results.failed(hook, sent.failure);
+    if (sent.failure !== undefined) {
+      await results.failed(hook, sent.failure);
+      return undefined;
+    }
     const event = hookEventOf(id, stats);
     if (typeof event === 'string') {
       await records.recordAttempt(hook, { verb: 'dropped' });
-      return results.report(hook, 'skipped', { reason: reasons[event] });
+      results.report(hook, 'skipped', { reason: reasons[event] });
+      return undefined;
     }
     // A text is sent with a state. If that is the present state of the job, it needs no event of its own.
     if (sent.confirmed !== undefined && isSame(sent.confirmed, event.state)) {
-      return results.delivered(hook, sent.confirmed);
+      await results.delivered(hook, sent.confirmed);
+      return sent.confirmed;
+    }
+    if (before !== undefined && isSame(before, event.state)) {
+      // The attempt before has reported it.
+      await records.recordAttempt(hook, { verb: 'delivered', ...before, unreadableAck: event.unreadableAck });
+      return before;
     }
     if (!hasTime()) {
       // The texts, Redis or the wait for the turn took too long for this claim. Another claim sends what is left.
       const isUnsent = sent.confirmed === undefined;
       await records.recordAttempt(hook, isUnsent ? { verb: 'unsent' } : { ...dueNow, deadline: settings.deadline });
-      return;
+      return undefined;
     }
     const age = hook.at - 1_000 * lastChange(stats);
     if (age > settings.maxAge && !hook.isRequested) {
       await records.recordAttempt(hook, { verb: 'parked', reason: 'too-old', isEndpointAlive: false });
-      return results.report(hook, 'parked', { reason: `too old: changed ${Math.round(age / 86_400_000)} days ago` });
+      results.report(hook, 'parked', { reason: `too old: changed ${Math.round(age / 86_400_000)} days ago` });
+      return undefined;
     }
     const reply = await httpClient.post(event.url, event.body);
-    if (reply.kind !== 'accepted') return results.failed(hook, reply);
+    if (reply.kind !== 'accepted') {
+      await results.failed(hook, reply);
+      return undefined;
+    }
     backoff.end(hook.endpoint);
-    return results.delivered(hook, event.state, event.unreadableAck);
+    await results.delivered(hook, event.state, event.unreadableAck);
+    return event.state;
   };
 
 /** Creates the function that sends the texts of a job in order. It stops at the first text that is not accepted. */
