@@ -1,7 +1,8 @@
 import type { TlsOptions } from 'node:tls';
 import { afterAll, afterEach, beforeAll, expect, vi } from 'vitest';
-import { createHttpClient, type HttpClient, type HttpSettings } from '../../src/io/hooks/http/client.ts';
+import { createHttpClient, type HttpClient } from '../../src/io/hooks/http/client.ts';
 import type { HttpReply } from '../../src/io/hooks/http/reply.ts';
+import type { HttpSettings } from '../../src/io/hooks/http/settings.ts';
 import { type Authority, createAuthority } from './certificates.ts';
 import { answer, type Behaviour, type HostileServer, startHostile } from './hostileServers.ts';
 

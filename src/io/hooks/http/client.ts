@@ -1,19 +1,15 @@
 import { lookup } from 'node:dns';
 import type { Clock } from '../../clock.ts';
-import { createDestinations, type DestinationRules, ForbiddenAddressError, type Resolve } from './destination.ts';
-import { type ConnectionSettings, createDispatcher } from './dispatcher.ts';
+import { createDestinations, ForbiddenAddressError, type Resolve } from './destination.ts';
+import { createDispatcher } from './dispatcher.ts';
 import { exchange, NoAnswerError } from './exchange.ts';
 import { type HostError, hostErrorOf, slowResolver, stalled } from './hostError.ts';
 import { trackLookups } from './lookups.ts';
 import { createPending } from './pending.ts';
 import { ProxyError, slowProxy } from './proxy.ts';
 import { type HttpReply, replyTo } from './reply.ts';
+import type { HttpSettings } from './settings.ts';
 import { createStalls } from './stalls.ts';
-
-export interface HttpSettings extends DestinationRules, ConnectionSettings {
-  /** The time-out of the whole request, redirects included, in ms. */
-  readonly timeout: number;
-}
 
 export interface HttpClient {
   /** A bad URL, a network error and a bad answer are replies. They do not throw. */

@@ -3,16 +3,7 @@ import { Agent, buildConnector, type Dispatcher, EnvHttpProxyAgent } from 'undic
 import { guardLookup, isForbiddenAddress, type Resolve } from './destination.ts';
 import type { Pending } from './pending.ts';
 import { createProxyClient, proxyOf } from './proxy.ts';
-
-/** How connections are opened. */
-export interface ConnectionSettings {
-  /** The time-out of the connection, and after it of the answer's header, in ms. */
-  readonly headerTimeout: number;
-  /** Whether hooks may be sent to link-local and metadata addresses. */
-  readonly allowLinkLocal: boolean;
-  /** PEM texts. The authorities in `ca` are trusted in addition to those of Node. */
-  readonly tls: { readonly ca?: string; readonly cert?: string; readonly key?: string };
-}
+import type { ConnectionSettings } from './settings.ts';
 
 /** Connections to one endpoint. */
 const maxConnections = 64;
