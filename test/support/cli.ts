@@ -36,7 +36,8 @@ export const runCli = (args: readonly string[], env?: Record<string, string>) =>
  * the same time would share their output.
  */
 export const callCli = async (args: readonly string[], env: Readonly<Record<string, string>> = {}) => {
-  const before = { ...process.env };
+  const given = { FORCE_COLOR: '', ...env };
+  const before = Object.keys(given).map((name) => [name, process.env[name]] as const);
   const output = { stdout: '', stderr: '' };
   const { writeSync } = fs;
   const spies = [
@@ -53,13 +54,17 @@ export const callCli = async (args: readonly string[], env: Readonly<Record<stri
       return Buffer.byteLength(`${text}`);
     }),
   ];
-  Object.assign(process.env, { FORCE_COLOR: '' }, env);
+  Object.assign(process.env, given);
   try {
     await execute(args);
     return { ...output, code: Number(process.exitCode ?? 0) };
   } finally {
     process.exitCode = undefined;
-    process.env = before;
+    // In the same object: vitest takes variables out of the one that it has seen first.
+    for (const [name, value] of before) {
+      if (value === undefined) delete process.env[name];
+      else process.env[name] = value;
+    }
     for (const spy of spies) spy.mockRestore();
   }
 };

@@ -17,6 +17,7 @@ export const usePosts = () => {
   const closers: (() => Promise<unknown>)[] = [];
   afterEach(async () => {
     vi.unstubAllEnvs();
+    vi.restoreAllMocks();
     await Promise.all(closers.splice(0).map((close) => close()));
   });
 
