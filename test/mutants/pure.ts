@@ -1,7 +1,7 @@
 /**
  * `npm run mutants:ts -- [ROOM…]`: runs StrykerJS on the files of `pureFiles.ts`, with the tests that need no Redis. The mutants that
- * survive these are tried with slower ones (`slowTestsOf`, and those that the lists of edits name for their file). Prints the survivors of both and the score of
- * each room. `equivalent.txt` lists the mutants that change no visible behavior, each with its reason.
+ * survive these are tried with slower ones (`slowTestsOf`, and those that the lists of edits name for their file). Prints the
+ * survivors of both and the score of each room. `equivalent.txt` lists the mutants that change no visible behavior, each with its reason.
  *
  * --only TEXT     files whose path contains TEXT
  * --shard I/N     every Nth file of each room, starting with the Ith
@@ -144,25 +144,16 @@ const testsOf = (file: string): string[] => [
 
 /** Tries mutants with the tests of the lists. Returns those that survive these too. */
 const tryAgain = async (mutants: readonly Survivor[]): Promise<Survivor[]> => {
-  const copy = copyOfProject();
-  const runner = await createRunner(copy);
+  const runner = await createRunner(copyOfProject());
   const left: Survivor[] = [];
   for (const mutant of mutants) {
     const { file, line, before, after, text } = mutant;
-    const path = `${copy}/${file}`;
-    const original = readFileSync(path, 'utf8');
-    writeFileSync(path, text);
-    runner.forget(file);
-    const failure = await runner.failureOf(testsOf(file), file).catch(() => undefined);
-    writeFileSync(path, original);
-    runner.forget(file);
-    if (failure === undefined) left.push(mutant);
-    say(
-      `${failure === undefined ? 'survived' : 'killed'} ${file}:${line}\n- ${before}\n+ ${after}\n${failure ?? ''}\n`,
-    );
+    const failure = await runner.failureWith(file, text, testsOf(file)).catch(() => undefined);
+    const isKilled = failure !== undefined;
+    if (!isKilled) left.push(mutant);
+    say(`${isKilled ? 'killed' : 'survived'} ${file}:${line}\n- ${before}\n+ ${after}\n${failure ?? ''}\n`);
   }
   await runner.close();
-  rmSync(copy, { recursive: true, force: true });
   return left;
 };
 

@@ -1,14 +1,16 @@
 import { execFileSync } from 'node:child_process';
-import { cpSync, existsSync, mkdtempSync, symlinkSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createVitest } from 'vitest/node';
 import { packageRoot } from '../../src/package.ts';
 import { buildPrograms } from '../support/buildPrograms.ts';
 
-/** Copies the files that git knows into a temporary folder. The copy uses the packages of this project. */
+/** Copies the files that git knows into a temporary folder. The copy uses the packages of this project, and is removed when it ends. */
 export const copyOfProject = (): string => {
   const copy = mkdtempSync(join(tmpdir(), 'reaper-mutants-'));
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
+  process.once('exit', () => rmSync(copy, { recursive: true, force: true }));
   const list = execFileSync('git', ['ls-files', '-co', '--exclude-standard', '-z'], { cwd: packageRoot });
   for (const file of String(list).split('\0')) {
     if (file !== '' && !file.startsWith('docs/') && existsSync(packageRoot + file))
@@ -21,14 +23,13 @@ export const copyOfProject = (): string => {
 
 /** Runs tests in a copy of the project. */
 export interface Runner {
-  /** Makes the runner read a file again. Call it after each write: when an edit is made, and when it is taken back. */
-  forget(file: string): void;
+  /** Returns the first test that fails, or undefined if none fails. */
+  failureOf(tests: readonly string[]): Promise<string | undefined>;
   /**
-   * Returns the first test that fails, or undefined if none fails. Throws if the edit proves nothing: it does not compile, or
-   * a test file cannot be loaded with it.
-   * @param file the file that is edited.
+   * The same with another text in a file, which is taken back. Throws if the text proves nothing: it does not compile, or a test file
+   * cannot be loaded with it.
    */
-  failureOf(tests: readonly string[], file: string | undefined): Promise<string | undefined>;
+  failureWith(file: string, text: string, tests: readonly string[]): Promise<string | undefined>;
   close(): Promise<void>;
 }
 
@@ -54,16 +55,31 @@ export const createRunner = async (copy: string): Promise<Runner> => {
     return module;
   };
 
+  const failureOf = async (tests: readonly string[], file?: string) => {
+    await build(file);
+    for (const test of tests) {
+      const path = `test/${test}.test.ts`;
+      const module = await run(path);
+      if (module.state() === 'failed') return wordsOf(module, path, file);
+    }
+    return undefined;
+  };
+  const write = (path: string, text: string) => {
+    writeFileSync(path, text);
+    vitest.invalidateFile(path);
+  };
+
   return {
-    forget: (file) => vitest.invalidateFile(join(copy, file)),
-    async failureOf(tests, file) {
-      await build(file);
-      for (const test of tests) {
-        const path = `test/${test}.test.ts`;
-        const module = await run(path);
-        if (module.state() === 'failed') return wordsOf(module, path, file);
+    failureOf: (tests) => failureOf(tests),
+    async failureWith(file, text, tests) {
+      const path = join(copy, file);
+      const before = readFileSync(path, 'utf8');
+      write(path, text);
+      try {
+        return await failureOf(tests, file);
+      } finally {
+        write(path, before);
       }
-      return undefined;
     },
     close: () => vitest.close(),
   };
