@@ -67,7 +67,10 @@ export const createSender = ({
   const sendTexts = createTextSender({ keys, scripts, texts, httpClient });
   let isDeliveringTexts = false;
 
-  const attempt = createAttempt({ records, results, sendTexts, httpClient, backoff, settings });
+  const onConfirmed = (id: string, state: Ack) => {
+    if (jobs.isContended(id)) confirmed.set(id, state);
+  };
+  const attempt = createAttempt({ records, results, sendTexts, httpClient, backoff, settings, onConfirmed });
 
   const deliverTextsOf = async (id: string) => {
     const release = await jobs.acquire(id);
@@ -92,8 +95,7 @@ export const createSender = ({
       const before = confirmed.get(id);
       confirmed.delete(id);
       try {
-        const state = await attempt(hook, () => monotonicOf(clock) + settings.timeout <= endsAt, before);
-        if (state !== undefined && jobs.isContended(id)) confirmed.set(id, state);
+        await attempt(hook, () => monotonicOf(clock) + settings.timeout <= endsAt, before);
       } catch (error) {
         results.report(hook, 'failed', { reason: `Redis: ${messageOf(error)}` });
       } finally {
@@ -117,10 +119,7 @@ export const createSender = ({
   };
 };
 
-/**
- * Creates the function that makes one attempt for a claimed hook: its texts first, then its event, then the result. It returns the
- * state that the endpoint has confirmed, if any.
- */
+/** Creates the function that makes one attempt for a claimed hook: its texts first, then its event, then the result. */
 const createAttempt =
   ({
     records,
@@ -129,6 +128,7 @@ const createAttempt =
     httpClient,
     backoff,
     settings,
+    onConfirmed,
   }: {
     records: Pick<HookRecords, 'recordAttempt'>;
     results: ReturnType<typeof createResults>;
@@ -136,50 +136,44 @@ const createAttempt =
     httpClient: HttpClient;
     backoff: HostBackoff;
     settings: SenderSettings;
+    /** Called when it is recorded that the endpoint has confirmed a state. */
+    onConfirmed: (id: string, state: Ack) => void;
   }) =>
-  async (hook: ClaimedHook, hasTime: () => boolean, before: Ack | undefined): Promise<Ack | undefined> => {
+  async (hook: ClaimedHook, hasTime: () => boolean, before: Ack | undefined): Promise<void> => {
     const { id, stats } = hook;
     const sent = await sendTexts(id, stats, hasTime);
-    if (sent.failure !== undefined) {
-      await results.failed(hook, sent.failure);
-      return undefined;
-    }
+    if (sent.failure !== undefined) return results.failed(hook, sent.failure);
     const event = hookEventOf(id, stats);
     if (typeof event === 'string') {
       await records.recordAttempt(hook, { verb: 'dropped' });
-      results.report(hook, 'skipped', { reason: reasons[event] });
-      return undefined;
+      return results.report(hook, 'skipped', { reason: reasons[event] });
     }
     // A text is sent with a state. If that is the present state of the job, it needs no event of its own.
     if (sent.confirmed !== undefined && isSame(sent.confirmed, event.state)) {
       await results.delivered(hook, sent.confirmed);
-      return sent.confirmed;
+      return onConfirmed(id, sent.confirmed);
     }
     if (before !== undefined && isSame(before, event.state)) {
       // The attempt before has reported it.
       await records.recordAttempt(hook, { verb: 'delivered', ...before, unreadableAck: event.unreadableAck });
-      return before;
+      return onConfirmed(id, before);
     }
     if (!hasTime()) {
       // The texts, Redis or the wait for the turn took too long for this claim. Another claim sends what is left.
       const isUnsent = sent.confirmed === undefined;
       await records.recordAttempt(hook, isUnsent ? { verb: 'unsent' } : { ...dueNow, deadline: settings.deadline });
-      return undefined;
+      return;
     }
     const age = hook.at - 1_000 * lastChange(stats);
     if (age > settings.maxAge && !hook.isRequested) {
       await records.recordAttempt(hook, { verb: 'parked', reason: 'too-old', isEndpointAlive: false });
-      results.report(hook, 'parked', { reason: `too old: changed ${Math.round(age / 86_400_000)} days ago` });
-      return undefined;
+      return results.report(hook, 'parked', { reason: `too old: changed ${Math.round(age / 86_400_000)} days ago` });
     }
     const reply = await httpClient.post(event.url, event.body);
-    if (reply.kind !== 'accepted') {
-      await results.failed(hook, reply);
-      return undefined;
-    }
+    if (reply.kind !== 'accepted') return results.failed(hook, reply);
     backoff.end(hook.endpoint);
     await results.delivered(hook, event.state, event.unreadableAck);
-    return event.state;
+    onConfirmed(id, event.state);
   };
 
 /** Creates the function that sends the texts of a job in order. It stops at the first text that is not accepted. */
