@@ -248,7 +248,7 @@ describe('rescue', () => {
     expect(text).toMatch(/^lock of X written: 12,007 → 0; it was off by 12,005$/m);
     expect(text.match(/lock of X/g)).toHaveLength(1);
     expect(text).not.toContain('rescue suspended');
-    await seedPool(redis, 'dead', { heartbeat: second(-60), holds: new Map([['X', ['a']]]) });
+    await seedPool(redis, 'another', { heartbeat: second(-60), holds: new Map([['X', ['a']]]) });
     const json = await said((reaper) => rescue(reaper, { grace: 0, plan: true, json: true }));
     expect(json.text.match(/"marks"/g)).toHaveLength(1);
     await said((reaper) => rescue(reaper, { grace: 0 }));
