@@ -32,12 +32,16 @@ const unusable: HostError = {
 /** A name that does not exist (RFC 6761) stands for a URL that cannot be used. */
 const unusableUrl = 'http://unusable.invalid';
 
+/** The value of a variable, in capitals first, as in Go and so in Harbor; '' if both are missing or empty. */
+export const proxyVariable = (name: 'http_proxy' | 'https_proxy' | 'no_proxy'): string =>
+  process.env[name.toUpperCase()] || process.env[name] || '';
+
 /**
- * The URL in `http_proxy` or `https_proxy`, or in the same in capitals; '' for no proxy. As in Go, and so in Harbor, http is the default scheme.
- * undici throws for a URL that it cannot parse, which would stop the whole reaper, and has no way to use SOCKS with settings for TLS.
+ * The URL in `http_proxy` or `https_proxy`; '' for no proxy. As in Go, and so in Harbor, http is the default scheme. undici throws for a URL that it
+ * cannot parse, which would stop the whole reaper, and has no way to use SOCKS with settings for TLS.
  */
 export const proxyOf = (variable: 'http_proxy' | 'https_proxy'): string => {
-  const text = process.env[variable] ?? process.env[variable.toUpperCase()] ?? '';
+  const text = proxyVariable(variable);
   if (text === '') return '';
   try {
     const url = new URL(text.includes('://') ? text : `http://${text}`);
