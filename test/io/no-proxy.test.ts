@@ -47,6 +47,7 @@ test.each([
   ['a.test:', 'http://a.test:81', direct],
   ['a.test:http', 'http://a.test', proxied],
   [':80', 'http://a.test', proxied],
+  [':80', 'http://a.test.', proxied],
   ['10.1.2.3:80', 'http://10.1.2.3', direct],
   ['10.1.2.3:81', 'http://10.1.2.3', proxied],
   ['[2001:db8::1]:80', 'http://[2001:db8::1]', direct],

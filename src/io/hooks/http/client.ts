@@ -3,7 +3,7 @@ import type { Clock } from '../../clock.ts';
 import { createDestinations, ForbiddenAddressError, type Resolve } from './destination.ts';
 import { createDispatcher } from './dispatcher.ts';
 import { exchange, NoAnswerError } from './exchange.ts';
-import { type HostError, hostErrorOf, slowResolver, stalled } from './hostError.ts';
+import { certificateFailure, type HostError, hostErrorOf, isAnswer, slowResolver, stalled } from './hostError.ts';
 import { trackLookups } from './lookups.ts';
 import { createPending } from './pending.ts';
 import { ProxyError, slowProxy } from './proxy.ts';
@@ -115,7 +115,8 @@ const failureOf = (
   if (hostError !== undefined) {
     return { kind: 'host-error', code: hostError.code, reason: `${hostError.code}: ${hostError.advice}` };
   }
-  if (tlsFailure.test(code)) return { kind: 'rejected', code: 'tls', reason: `TLS failed (${code})` };
+  if (certificateFailure.test(code) || tlsFailure.test(code))
+    return { kind: 'rejected', code: 'tls', reason: `TLS failed (${code})` };
   const retryable = (code: string, reason: string): HttpReply => ({ kind: 'retryable', code, reason });
   if (error.isLate) return retryable('timeout', `no answer within ${totalTimeout} ms`);
   if (code === 'UND_ERR_HEADERS_TIMEOUT') return retryable('timeout', `no answer within ${headerTimeout} ms`);
@@ -126,7 +127,7 @@ const failureOf = (
 
 /** The failure of this host that caused a time-out or a late error; undefined if the endpoint may have caused it. */
 const causeHere = (error: NoAnswerError, code: string, slowHere: HostError | undefined): HostError | undefined => {
-  if (error.wasStalled) return stalled;
+  if (error.wasStalled && !isAnswer(error.cause)) return stalled;
   if (error.cause instanceof ProxyError) return error.cause.hostError;
   return isLateFor(error, code) ? slowHere : undefined;
 };
@@ -135,9 +136,8 @@ const causeHere = (error: NoAnswerError, code: string, slowHere: HostError | und
 const isLateFor = (error: NoAnswerError, code: string): boolean =>
   code === 'UND_ERR_CONNECT_TIMEOUT' || (error.isLate && !error.wasConnected);
 
-/** Error codes of Node's checks, OpenSSL's alerts and X.509 certificates. */
-const tlsFailure =
-  /^(ERR_TLS_|ERR_SSL_|CERT_|CRL_|UNABLE_TO_|ERROR_IN_|DEPTH_ZERO_|SELF_SIGNED_|INVALID_CA|INVALID_PURPOSE|PATH_LENGTH_|HOSTNAME_|EPROTO$)/;
+/** Error codes of TLS itself: Node's checks, OpenSSL's alerts. */
+const tlsFailure = /^(ERR_TLS_|ERR_SSL_|EPROTO$)/;
 
 const authorizationOf = ({ username, password }: URL): Record<string, string> =>
   username === '' && password === ''
