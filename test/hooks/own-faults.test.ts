@@ -255,6 +255,27 @@ test('fault 127: a refused connection counts though this process was held up mea
   await httpClient.close();
 });
 
+test('fault 127: an endpoint that opens no connection is at fault, though another request to its host waits for the resolver', async () => {
+  const server = await startHostile(() => undefined);
+  vi.spyOn(performance, 'now').mockReturnValue(0);
+  let lookups = 0;
+  const httpClient = httpClientWith(
+    (_name, _options, callback) => {
+      lookups += 1;
+      if (lookups === 1) callback(null, [{ address: '127.0.0.1', family: 4 }]);
+    },
+    300,
+    60_000,
+  );
+  // It takes the connection, but does not answer the handshake.
+  const silent = httpClient.post(`https://core.test:${server.port}/`, '{}');
+  const unresolved = httpClient.post('https://core.test:81/', '{}');
+  expect(await silent).toMatchObject({ kind: 'retryable', code: 'timeout' });
+  expect(await unresolved).toMatchObject({ kind: 'host-error', code: 'DNS-TIMEOUT' });
+  await httpClient.close();
+  await server.stop();
+});
+
 test.each([
   ['time limit', 550, 60_000, 600, { kind: 'host-error', code: 'STALLED' }],
   ['time limit', 450, 60_000, 600, { kind: 'retryable', code: 'timeout' }],

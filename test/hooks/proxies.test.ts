@@ -169,6 +169,16 @@ test('a proxy without a scheme is one for HTTP, as in Go, and gets the user and 
   expect(headers).toMatchObject([{ 'proxy-authorization': `Basic ${btoa('user:p@ss')}` }]);
 });
 
+test('a client that is closed closes its tunnels', async () => {
+  const server = await start();
+  const { url } = await startProxy(() => server.port);
+  vi.stubEnv('http_proxy', url);
+  const httpClient = create();
+  expect(await post('http://far.test', httpClient)).toEqual({ kind: 'accepted', status: 200 });
+  await httpClient.close();
+  await server.allClosed();
+});
+
 test('what happens inside a tunnel is the endpoint’s', async () => {
   const server = await start(answer(407));
   const { url } = await startProxy(() => server.port);

@@ -1,4 +1,4 @@
-/** Whoever speaks or hangs up before it is asked gets one connection for each attempt, and not one after another until the time limit. */
+/** An endpoint or proxy that speaks or hangs up before it is asked gets one connection for each attempt. */
 import type { Socket } from 'node:net';
 import { describe, expect, test, vi } from 'vitest';
 import { answer, endlessHints, silent, startHttpProxy } from '../support/hostileServers.ts';

@@ -1,6 +1,7 @@
 import { createSecureContext, rootCertificates } from 'node:tls';
 import { Agent, buildConnector, type Dispatcher, ProxyAgent } from 'undici/index.js';
-import { guardLookup, isForbiddenAddress, type Resolve } from './destination.ts';
+import { guardLookup, isForbiddenAddress } from './destination.ts';
+import type { Lookups } from './lookups.ts';
 import { createNoProxy } from './noProxy.ts';
 import type { Pending } from './pending.ts';
 import { createProxyClient, proxyOf, proxyVariable } from './proxy.ts';
@@ -23,7 +24,7 @@ const maxConnections = 64;
  */
 export const createDispatcher = (
   { headerTimeout, allowLinkLocal, tls }: ConnectionSettings,
-  resolve: Resolve,
+  lookups: Lookups,
   tunnels: Pending,
 ): Connections => {
   const secureContext = createSecureContext({
@@ -34,13 +35,13 @@ export const createDispatcher = (
   // wherever its other address has no route.
   const timing = { timeout: headerTimeout, autoSelectFamilyAttemptTimeout: Math.ceil(headerTimeout / 4) };
   const endpoint = { ...timing, secureContext };
-  const guarded = guardLookup(allowLinkLocal ? () => false : isForbiddenAddress, resolve);
+  const guarded = guardLookup(allowLinkLocal ? () => false : isForbiddenAddress, lookups.resolve);
   const options = {
     connections: maxConnections,
     pipelining: 1,
     headersTimeout: headerTimeout,
     bodyTimeout: 0, // The exchange has its own timer.
-    connect: keepFirstError(buildConnector({ ...endpoint, lookup: guarded })),
+    connect: keepFirstError(lookups.watch(buildConnector({ ...endpoint, lookup: guarded }))),
   };
   const direct = new Agent(options);
   const [httpProxy, httpsProxy] = [proxyOf('http_proxy'), proxyOf('https_proxy')];
@@ -53,7 +54,7 @@ export const createDispatcher = (
           ...options,
           uri,
           requestTls: endpoint,
-          proxyTls: { ...timing, lookup: guardLookup(() => false, resolve) },
+          proxyTls: { ...timing, lookup: guardLookup(() => false, lookups.resolve) },
           clientFactory: (url, given) =>
             createProxyClient(url, { ...given, headersTimeout: headerTimeout }, { allowLinkLocal, tunnels }),
         });
