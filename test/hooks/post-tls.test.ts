@@ -69,6 +69,16 @@ test('without the client certificate that an endpoint demands, its TLS alert rej
   expect(reply).toMatchObject({ kind: 'rejected', code: 'tls' });
 });
 
+test('its TLS alert rejects the hook through a proxy too', async () => {
+  const server = await startAlertingServer(authority().issue('DNS:far.test'), authority());
+  closers.push(() => server.stop());
+  const proxy = await startHttpProxy(() => server.port);
+  closers.push(() => proxy.stop());
+  vi.stubEnv('https_proxy', proxy.url);
+  const reply = await post('https://far.test', create({ tls: { ca: authority().cert } }));
+  expect(reply).toMatchObject({ kind: 'rejected', code: 'tls' });
+});
+
 test('a PEM text that cannot be read is an error at once, not one of every hook', () => {
   expect(() => create({ tls: { cert: 'secret', key: 'secret' } })).toThrow();
 });

@@ -1,5 +1,5 @@
 import { createSecureContext, rootCertificates } from 'node:tls';
-import { Agent, buildConnector, type Dispatcher, ProxyAgent } from 'undici/index.js';
+import { Agent, buildConnector, type Dispatcher, Pool, ProxyAgent } from 'undici/index.js';
 import { guardLookup, isForbiddenAddress } from './destination.ts';
 import type { Lookups } from './lookups.ts';
 import { createNoProxy } from './noProxy.ts';
@@ -54,6 +54,7 @@ export const createDispatcher = (
           ...options,
           uri,
           requestTls: endpoint,
+          factory: createTunnels,
           proxyTls: { ...timing, lookup: guardLookup(() => false, lookups.resolve) },
           clientFactory: (url, given) =>
             createProxyClient(url, { ...given, headersTimeout: headerTimeout }, { allowLinkLocal, tunnels }),
@@ -76,6 +77,10 @@ const route = (direct: Connections, byScheme: Readonly<Record<string, Connection
     },
   };
 };
+
+/** Creates the connections through tunnels to one endpoint. undici opens them. */
+const createTunnels = (origin: string | URL, options: Pool.Options): Pool =>
+  new Pool(origin, { ...options, connect: keepFirstError(options.connect as buildConnector.connector) });
 
 /**
  * Keeps a TLS alert as the reason of a failure. An alert after the handshake (TLS 1.3, a missing client certificate) is an
