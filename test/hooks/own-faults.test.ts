@@ -245,9 +245,10 @@ test('fault 127: a refused connection counts though this process was held up mea
   await server.stop();
   const clock = vi.spyOn(performance, 'now').mockReturnValue(0);
   let resolve = () => {};
-  const httpClient = httpClientWith((_name, _options, callback) => {
+  const lookUp: Resolve = (_name, _options, callback) => {
     resolve = () => callback(null, [{ address: '127.0.0.1', family: 4 }]);
-  }, 60_000);
+  };
+  const httpClient = httpClientWith(lookUp, 60_000);
   const replied = httpClient.post(`http://core.test:${server.port}/`, '{}');
   clock.mockReturnValue(2_001);
   resolve();
@@ -259,14 +260,11 @@ test('fault 127: an endpoint that opens no connection is at fault, though anothe
   const server = await startHostile(() => undefined);
   vi.spyOn(performance, 'now').mockReturnValue(0);
   let lookups = 0;
-  const httpClient = httpClientWith(
-    (_name, _options, callback) => {
-      lookups += 1;
-      if (lookups === 1) callback(null, [{ address: '127.0.0.1', family: 4 }]);
-    },
-    300,
-    60_000,
-  );
+  const resolveOnce: Resolve = (_name, _options, callback) => {
+    lookups += 1;
+    if (lookups === 1) callback(null, [{ address: '127.0.0.1', family: 4 }]);
+  };
+  const httpClient = httpClientWith(resolveOnce, 300, 60_000);
   // It takes the connection, but does not answer the handshake.
   const silent = httpClient.post(`https://core.test:${server.port}/`, '{}');
   const unresolved = httpClient.post('https://core.test:81/', '{}');
