@@ -9,7 +9,7 @@ const unit = [
   'test/{io,machines,mutants,queries,server}/**/*.test.ts',
   'test/deploy/{deploy,image}.test.ts',
   'test/cli/{completion,left-hooks,numbers,program,progress,status,text}.test.ts',
-  'test/hooks/{basic-authorization,destination,exchange,post,post-destinations,post-tls,response-body-time}.test.ts',
+  'test/hooks/{basic-authorization,destination,exchange,post,post-destinations,post-tls,response-body-time,speaks-first}.test.ts',
   'test/redis/redis-url.test.ts',
   'test/visualize/{access,allowance,broadcast,charts,heartbeat,layouts,socket-limits}.test.ts',
 ];

@@ -15,7 +15,7 @@ import type { Claim } from '../../src/io/hooks/claims.ts';
 import { createHostBackoff } from '../../src/io/hooks/hostBackoff.ts';
 import { createHttpClient } from '../../src/io/hooks/http/client.ts';
 import type { Resolve } from '../../src/io/hooks/http/destination.ts';
-import { hostErrorOf } from '../../src/io/hooks/http/hostError.ts';
+import { hostErrorOf, isAnswer } from '../../src/io/hooks/http/hostError.ts';
 import type { InFlightLimiter } from '../../src/io/hooks/inFlightLimiter.ts';
 import type { HookRecords } from '../../src/io/hooks/records.ts';
 import { createTestClock, type TestClock } from '../support/clock.ts';
@@ -212,6 +212,64 @@ test.each([
   clock.mockReturnValue(ms);
   held[0]?.resetAndDestroy();
   expect(await replied).toMatchObject(reply);
+  await httpClient.close();
+  await server.stop();
+});
+
+test.each([
+  [['ECONNREFUSED'], true],
+  [['ECONNREFUSED', 'ECONNREFUSED'], true],
+  [['CERT_HAS_EXPIRED'], true],
+  [['ERR_TLS_CERT_ALTNAME_INVALID'], true],
+  [['SELF_SIGNED_CERT_IN_CHAIN'], true],
+  [['UNABLE_TO_VERIFY_LEAF_SIGNATURE'], true],
+  [['ECONNREFUSED', 'ETIMEDOUT'], false],
+  [['ENETUNREACH', 'ECONNREFUSED'], false],
+  [['ETIMEDOUT'], false],
+  [['ECONNRESET'], false],
+  [['EPROTO'], false],
+  [['ERR_SSL_WRONG_VERSION_NUMBER'], false],
+  [['UND_ERR_SOCKET'], false],
+  [['UND_ERR_CONNECT_TIMEOUT'], false],
+])('of addresses that fail with %j all have answered: %s', (codes, hasAnswered) => {
+  const errors = codes.map((code) => errorOf(code, 'connect'));
+  expect(isAnswer(errors.length === 1 ? errors[0] : new AggregateError(errors))).toBe(hasAnswered);
+});
+
+test('the refusal of a resolver is no answer of an endpoint', () => {
+  expect(isAnswer(errorOf('ECONNREFUSED', 'queryA'))).toBe(false);
+});
+
+test('fault 127: a refused connection counts though this process was held up meanwhile', async () => {
+  const server = await startHostile(() => undefined);
+  await server.stop();
+  const clock = vi.spyOn(performance, 'now').mockReturnValue(0);
+  let resolve = () => {};
+  const lookUp: Resolve = (_name, _options, callback) => {
+    resolve = () => callback(null, [{ address: '127.0.0.1', family: 4 }]);
+  };
+  const httpClient = httpClientWith(lookUp, 60_000);
+  const replied = httpClient.post(`http://core.test:${server.port}/`, '{}');
+  clock.mockReturnValue(2_001);
+  resolve();
+  expect(await replied).toMatchObject({ kind: 'retryable', code: 'connect' });
+  await httpClient.close();
+});
+
+test('fault 127: an endpoint that opens no connection is at fault, though another request to its host waits for the resolver', async () => {
+  const server = await startHostile(() => undefined);
+  vi.spyOn(performance, 'now').mockReturnValue(0);
+  let lookups = 0;
+  const resolveOnce: Resolve = (_name, _options, callback) => {
+    lookups += 1;
+    if (lookups === 1) callback(null, [{ address: '127.0.0.1', family: 4 }]);
+  };
+  const httpClient = httpClientWith(resolveOnce, 300, 60_000);
+  // It takes the connection, but does not answer the handshake.
+  const silent = httpClient.post(`https://core.test:${server.port}/`, '{}');
+  const unresolved = httpClient.post('https://core.test:81/', '{}');
+  expect(await silent).toMatchObject({ kind: 'retryable', code: 'timeout' });
+  expect(await unresolved).toMatchObject({ kind: 'host-error', code: 'DNS-TIMEOUT' });
   await httpClient.close();
   await server.stop();
 });

@@ -132,6 +132,63 @@ test('the proxy of the environment is used, and it is never asked for a metadata
   expect(proxy.asked).toHaveLength(1);
 });
 
+test('as in Go, the proxy for http is none for https', async () => {
+  const server = await start(answer(200), authority().issue('DNS:far.test'));
+  const proxy = await startHttpProxy(() => server.port);
+  closers.push(() => proxy.stop());
+  vi.stubEnv('http_proxy', proxy.url);
+  const httpClient = create({ tls: { ca: authority().cert } }, resolveTo(['127.0.0.1']));
+  expect(await post(`https://far.test:${server.port}`, httpClient)).toEqual({ kind: 'accepted', status: 200 });
+  expect(proxy.asked).toEqual([]);
+});
+
+test('as in Go, the proxy for https is none for http', async () => {
+  const server = await start();
+  const proxy = await startHttpProxy(() => server.port);
+  closers.push(() => proxy.stop());
+  vi.stubEnv('https_proxy', proxy.url);
+  const httpClient = create({}, resolveTo(['127.0.0.1']));
+  expect(await post(`http://far.test:${server.port}`, httpClient)).toEqual({ kind: 'accepted', status: 200 });
+  expect(proxy.asked).toEqual([]);
+});
+
+test.each([
+  [{ HTTP_PROXY: 'first', http_proxy: 'second' }, ['first']],
+  [{ HTTP_PROXY: '', http_proxy: 'second' }, ['second']],
+  [{ HTTP_PROXY: 'first', NO_PROXY: 'other.test', no_proxy: 'far.test' }, ['first']],
+  [{ HTTP_PROXY: 'first', NO_PROXY: 'far.test', no_proxy: 'other.test' }, []],
+  [{ HTTP_PROXY: 'first', no_proxy: 'far.test' }, []],
+])('as in Go, a variable in capitals comes first, unless it is empty: %j', async (variables, used) => {
+  const server = await start();
+  const proxies: Record<string, Awaited<ReturnType<typeof startHttpProxy>>> = {};
+  for (const name of ['first', 'second']) {
+    const proxy = await startHttpProxy(() => server.port);
+    closers.push(() => proxy.stop());
+    proxies[name] = proxy;
+  }
+  for (const [name, value] of Object.entries(variables)) vi.stubEnv(name, proxies[value]?.url ?? value);
+  const httpClient = create({}, resolveTo(['127.0.0.1']));
+  expect(await post(`http://far.test:${server.port}`, httpClient)).toEqual({ kind: 'accepted', status: 200 });
+  expect(Object.keys(proxies).filter((name) => proxies[name]?.asked.length === 1)).toEqual(used);
+});
+
+test.each(['near.test', '.test', '*', '169.254.0.0/16'])(
+  'SSRF: what goes past the proxy by no_proxy=%s is checked as without a proxy',
+  async (noProxy) => {
+    const server = await start();
+    const proxy = await startHttpProxy(() => server.port);
+    closers.push(() => proxy.stop());
+    vi.stubEnv('http_proxy', proxy.url);
+    vi.stubEnv('no_proxy', `${noProxy},near.test`);
+    const httpClient = create({}, resolveTo(['169.254.169.254']));
+    const forbidden = { kind: 'rejected', code: 'forbidden' };
+    expect(await post('http://near.test', httpClient)).toMatchObject(forbidden);
+    expect(await post('http://169.254.169.254', httpClient)).toMatchObject(forbidden);
+    expect(await post('http://metadata.google.internal', httpClient)).toMatchObject(forbidden);
+    expect(proxy.asked).toEqual([]);
+  },
+);
+
 test('through a proxy, the certificate of the endpoint is checked against the configured authority', async () => {
   const server = await start(answer(200), authority().issue('DNS:far.test'));
   const proxy = await startHttpProxy(() => server.port);

@@ -69,6 +69,29 @@ test('without the client certificate that an endpoint demands, its TLS alert rej
   expect(reply).toMatchObject({ kind: 'rejected', code: 'tls' });
 });
 
+test('its TLS alert rejects the hook through a proxy too', async () => {
+  const server = await startAlertingServer(authority().issue('DNS:far.test'), authority());
+  closers.push(() => server.stop());
+  const proxy = await startHttpProxy(() => server.port);
+  closers.push(() => proxy.stop());
+  vi.stubEnv('https_proxy', proxy.url);
+  const reply = await post('https://far.test', create({ tls: { ca: authority().cert } }));
+  expect(reply).toMatchObject({ kind: 'rejected', code: 'tls' });
+});
+
 test('a PEM text that cannot be read is an error at once, not one of every hook', () => {
   expect(() => create({ tls: { cert: 'secret', key: 'secret' } })).toThrow();
+});
+
+test('fault 127: a wrong certificate counts though this process was held up meanwhile', async () => {
+  const server = await start(answer(200), authority().issue('DNS:core.test'));
+  const clock = vi.spyOn(performance, 'now').mockReturnValue(0);
+  let resolve = () => {};
+  const httpClient = create({ headerTimeout: 60_000, timeout: 60_000 }, (_name, _options, callback) => {
+    resolve = () => callback(null, [{ address: '127.0.0.1', family: 4 }]);
+  });
+  const replied = post(`https://core.test:${server.port}`, httpClient);
+  clock.mockReturnValue(2_001);
+  resolve();
+  expect(await replied).toMatchObject({ kind: 'rejected', code: 'tls' });
 });

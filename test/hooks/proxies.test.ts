@@ -169,6 +169,17 @@ test('a proxy without a scheme is one for HTTP, as in Go, and gets the user and 
   expect(headers).toMatchObject([{ 'proxy-authorization': `Basic ${btoa('user:p@ss')}` }]);
 });
 
+test('a client that is closed aborts its requests in tunnels', async () => {
+  const server = await start(silent);
+  const { url } = await startProxy(() => server.port);
+  vi.stubEnv('http_proxy', url);
+  const httpClient = create({ headerTimeout: 120_000, timeout: 120_000 });
+  const replied = post('http://far.test', httpClient);
+  await vi.waitUntil(() => server.requests.length === 1);
+  await httpClient.close();
+  expect(await replied).toMatchObject({ kind: 'retryable', code: 'broken' });
+});
+
 test('what happens inside a tunnel is the endpoint’s', async () => {
   const server = await start(answer(407));
   const { url } = await startProxy(() => server.port);

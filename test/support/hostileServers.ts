@@ -24,7 +24,12 @@ export interface HostileServer {
   stop(): Promise<void>;
 }
 
-export const startHostile = async (behave: Behaviour, tls?: TlsOptions): Promise<HostileServer> => {
+/** @param greet what it does with a connection at once */
+export const startHostile = async (
+  behave: Behaviour,
+  tls?: TlsOptions,
+  greet?: (socket: Socket) => void,
+): Promise<HostileServer> => {
   const requests: string[] = [];
   const sockets = new Set<Socket>();
   let connections = 0;
@@ -32,6 +37,7 @@ export const startHostile = async (behave: Behaviour, tls?: TlsOptions): Promise
     connections += 1;
     sockets.add(socket);
     socket.on('close', () => sockets.delete(socket)).on('error', () => undefined);
+    greet?.(socket);
     let text = '';
     socket.on('data', (chunk) => {
       text += chunk.toString('latin1');
@@ -110,6 +116,9 @@ export const endlessBody: Behaviour = (socket) => {
 export const brokenBody: Behaviour = (socket) => {
   socket.write('HTTP/1.1 200 OK\r\ncontent-length: 4000\r\n\r\na', () => socket.resetAndDestroy());
 };
+
+/** Sends 103 again and again, and never an answer. */
+export const endlessHints: Behaviour = (socket) => drip(socket, 'HTTP/1.1 103 Early Hints\r\n\r\n');
 
 export const silent: Behaviour = () => undefined;
 export const reset: Behaviour = (socket) => void socket.resetAndDestroy();

@@ -1,10 +1,9 @@
-import type { TlsOptions } from 'node:tls';
 import { afterAll, afterEach, beforeAll, expect, vi } from 'vitest';
 import { createHttpClient, type HttpClient } from '../../src/io/hooks/http/client.ts';
 import type { HttpReply } from '../../src/io/hooks/http/reply.ts';
 import type { HttpSettings } from '../../src/io/hooks/http/settings.ts';
 import { type Authority, createAuthority } from './certificates.ts';
-import { answer, type Behaviour, type HostileServer, startHostile } from './hostileServers.ts';
+import { answer, startHostile } from './hostileServers.ts';
 
 /** HTTP clients and the servers that they post to, for a test file. Everything is closed after each test. */
 export const usePosts = () => {
@@ -21,8 +20,8 @@ export const usePosts = () => {
     await Promise.all(closers.splice(0).map((close) => close()));
   });
 
-  const start = async (behave: Behaviour = answer(200), tls?: TlsOptions): Promise<HostileServer> => {
-    const server = await startHostile(behave, tls);
+  const start = async (...[behave = answer(200), ...others]: Partial<Parameters<typeof startHostile>>) => {
+    const server = await startHostile(behave, ...others);
     closers.push(() => server.stop());
     return server;
   };

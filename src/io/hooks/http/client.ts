@@ -3,8 +3,8 @@ import type { Clock } from '../../clock.ts';
 import { createDestinations, ForbiddenAddressError, type Resolve } from './destination.ts';
 import { createDispatcher } from './dispatcher.ts';
 import { exchange, NoAnswerError } from './exchange.ts';
-import { type HostError, hostErrorOf, slowResolver, stalled } from './hostError.ts';
-import { trackLookups } from './lookups.ts';
+import { certificateFailure, type HostError, hostErrorOf, isAnswer, slowResolver, stalled } from './hostError.ts';
+import { createLookups, SlowLookupError } from './lookups.ts';
 import { createPending } from './pending.ts';
 import { ProxyError, slowProxy } from './proxy.ts';
 import { type HttpReply, replyTo } from './reply.ts';
@@ -35,10 +35,10 @@ export const createHttpClient = (
   resolve: Resolve = lookup,
 ): HttpClient => {
   const destinations = createDestinations(settings);
-  const [lookups, tunnels] = [createPending(), createPending()];
+  const [lookups, tunnels] = [createLookups(resolve), createPending()];
   const stalls = createStalls();
-  const dispatcher = createDispatcher(settings, trackLookups(resolve, lookups), tunnels);
-  /** The failure of this host that a time-out before the connection is. */
+  const dispatcher = createDispatcher(settings, lookups, tunnels);
+  /** The failure of this host that the time limit before the connection is. Which connection the request waits for is not known. */
   const slowHere = ({ hostname }: URL): HostError | undefined => {
     if (tunnels.has(hostname)) return slowProxy;
     return lookups.has(hostname) ? slowResolver : undefined;
@@ -111,11 +111,12 @@ const failureOf = (
   const cause = error.cause as NodeJS.ErrnoException;
   const code = cause.code ?? cause.name;
   if (cause instanceof ForbiddenAddressError) return { kind: 'rejected', code: 'forbidden', reason: cause.message };
-  const hostError = causeHere(error, code, slowHere) ?? hostErrorOf(cause);
+  const hostError = causeHere(error, slowHere) ?? hostErrorOf(cause);
   if (hostError !== undefined) {
     return { kind: 'host-error', code: hostError.code, reason: `${hostError.code}: ${hostError.advice}` };
   }
-  if (tlsFailure.test(code)) return { kind: 'rejected', code: 'tls', reason: `TLS failed (${code})` };
+  if (certificateFailure.test(code) || tlsFailure.test(code))
+    return { kind: 'rejected', code: 'tls', reason: `TLS failed (${code})` };
   const retryable = (code: string, reason: string): HttpReply => ({ kind: 'retryable', code, reason });
   if (error.isLate) return retryable('timeout', `no answer within ${totalTimeout} ms`);
   if (code === 'UND_ERR_HEADERS_TIMEOUT') return retryable('timeout', `no answer within ${headerTimeout} ms`);
@@ -125,19 +126,15 @@ const failureOf = (
 };
 
 /** The failure of this host that caused a time-out or a late error; undefined if the endpoint may have caused it. */
-const causeHere = (error: NoAnswerError, code: string, slowHere: HostError | undefined): HostError | undefined => {
-  if (error.wasStalled) return stalled;
+const causeHere = (error: NoAnswerError, slowHere: HostError | undefined): HostError | undefined => {
+  if (error.wasStalled && !isAnswer(error.cause)) return stalled;
   if (error.cause instanceof ProxyError) return error.cause.hostError;
-  return isLateFor(error, code) ? slowHere : undefined;
+  if (error.cause instanceof SlowLookupError) return slowResolver;
+  return error.isLate && !error.wasConnected ? slowHere : undefined;
 };
 
-/** Whether the time-out came before there was a connection. */
-const isLateFor = (error: NoAnswerError, code: string): boolean =>
-  code === 'UND_ERR_CONNECT_TIMEOUT' || (error.isLate && !error.wasConnected);
-
-/** Error codes of Node's checks, OpenSSL's alerts and X.509 certificates. */
-const tlsFailure =
-  /^(ERR_TLS_|ERR_SSL_|CERT_|CRL_|UNABLE_TO_|ERROR_IN_|DEPTH_ZERO_|SELF_SIGNED_|INVALID_CA|INVALID_PURPOSE|PATH_LENGTH_|HOSTNAME_|EPROTO$)/;
+/** Error codes of TLS itself: Node's checks, OpenSSL's alerts. */
+const tlsFailure = /^(ERR_TLS_|ERR_SSL_|EPROTO$)/;
 
 const authorizationOf = ({ username, password }: URL): Record<string, string> =>
   username === '' && password === ''

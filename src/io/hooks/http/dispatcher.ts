@@ -1,9 +1,17 @@
 import { createSecureContext, rootCertificates } from 'node:tls';
-import { Agent, buildConnector, type Dispatcher, EnvHttpProxyAgent } from 'undici/index.js';
-import { guardLookup, isForbiddenAddress, type Resolve } from './destination.ts';
+import { Agent, buildConnector, type Dispatcher, Pool, ProxyAgent } from 'undici/index.js';
+import { guardLookup, isForbiddenAddress } from './destination.ts';
+import type { Lookups } from './lookups.ts';
+import { createNoProxy } from './noProxy.ts';
 import type { Pending } from './pending.ts';
-import { createProxyClient, proxyOf } from './proxy.ts';
+import { createProxyClient, proxyOf, proxyVariable } from './proxy.ts';
 import type { ConnectionSettings } from './settings.ts';
+
+/** Connections to all endpoints. */
+export interface Connections extends Pick<Dispatcher, 'dispatch'> {
+  /** Aborts the requests in flight. */
+  destroy(): Promise<void>;
+}
 
 /** Connections to one endpoint. */
 const maxConnections = 64;
@@ -16,9 +24,9 @@ const maxConnections = 64;
  */
 export const createDispatcher = (
   { headerTimeout, allowLinkLocal, tls }: ConnectionSettings,
-  resolve: Resolve,
+  lookups: Lookups,
   tunnels: Pending,
-): Dispatcher => {
+): Connections => {
   const secureContext = createSecureContext({
     ...tls,
     ...(tls.ca === undefined ? {} : { ca: [...rootCertificates, tls.ca] }),
@@ -27,27 +35,52 @@ export const createDispatcher = (
   // wherever its other address has no route.
   const timing = { timeout: headerTimeout, autoSelectFamilyAttemptTimeout: Math.ceil(headerTimeout / 4) };
   const endpoint = { ...timing, secureContext };
-  const guarded = guardLookup(allowLinkLocal ? () => false : isForbiddenAddress, resolve);
+  const guarded = guardLookup(allowLinkLocal ? () => false : isForbiddenAddress, lookups.resolve);
   const options = {
     connections: maxConnections,
     pipelining: 1,
     headersTimeout: headerTimeout,
     bodyTimeout: 0, // The exchange has its own timer.
-    connect: keepFirstError(buildConnector({ ...endpoint, lookup: guarded })),
+    connect: keepFirstError(lookups.watch(buildConnector({ ...endpoint, lookup: guarded }))),
   };
+  const direct = new Agent(options);
   const [httpProxy, httpsProxy] = [proxyOf('http_proxy'), proxyOf('https_proxy')];
-  if (httpProxy === '' && httpsProxy === '') return new Agent(options);
+  if (httpProxy === '' && httpsProxy === '') return direct;
   // The proxy resolves names, so only addresses in the URL itself are checked. undici opens a tunnel (CONNECT) for http too.
-  return new EnvHttpProxyAgent({
-    ...options,
-    httpProxy,
-    httpsProxy,
-    requestTls: endpoint,
-    proxyTls: { ...timing, lookup: guardLookup(() => false, resolve) },
-    clientFactory: (url, given) =>
-      createProxyClient(url, { ...given, headersTimeout: headerTimeout }, { allowLinkLocal, tunnels }),
-  });
+  const through = (uri: string): Connections =>
+    uri === ''
+      ? direct
+      : new ProxyAgent({
+          ...options,
+          uri,
+          requestTls: endpoint,
+          factory: createTunnels,
+          proxyTls: { ...timing, lookup: guardLookup(() => false, lookups.resolve) },
+          clientFactory: (url, given) =>
+            createProxyClient(url, { ...given, headersTimeout: headerTimeout }, { allowLinkLocal, tunnels }),
+        });
+  return route(direct, { 'http:': through(httpProxy), 'https:': through(httpsProxy) });
 };
+
+/** Sends each request through the proxy of its scheme, or directly where `no_proxy` says so. */
+const route = (direct: Connections, byScheme: Readonly<Record<string, Connections>>): Connections => {
+  const needsNoProxy = createNoProxy(proxyVariable('no_proxy'));
+  return {
+    dispatch(request, handler) {
+      const url = new URL(request.origin ?? '');
+      const connections = needsNoProxy(url) ? direct : byScheme[url.protocol];
+      return (connections ?? direct).dispatch(request, handler);
+    },
+    async destroy() {
+      const all = new Set([direct, ...Object.values(byScheme)]);
+      await Promise.all([...all].map((each) => each.destroy()));
+    },
+  };
+};
+
+/** Creates the connections through tunnels to one endpoint. undici opens them. */
+const createTunnels = (origin: string | URL, options: Pool.Options): Pool =>
+  new Pool(origin, { ...options, connect: keepFirstError(options.connect as buildConnector.connector) });
 
 /**
  * Keeps a TLS alert as the reason of a failure. An alert after the handshake (TLS 1.3, a missing client certificate) is an

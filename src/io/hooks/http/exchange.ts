@@ -35,7 +35,7 @@ const bodyTime = 1_000;
  * @throws NoAnswerError
  */
 export const exchange = (
-  dispatcher: Dispatcher,
+  dispatcher: Pick<Dispatcher, 'dispatch'>,
   request: Dispatcher.DispatchOptions,
   timeLeft: number,
   wasStalled: () => boolean,

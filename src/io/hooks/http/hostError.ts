@@ -86,6 +86,19 @@ export const stalled: HostError = {
     'this process did not run while it waited for an answer: check the load of this host, and code that blocks the event loop',
 };
 
+/**
+ * Whether the error is an answer from outside: every address refused, or the certificate is wrong. It had arrived, so it stands although this process
+ * was held up. Time-outs and connections that ended do not: the other side may have waited for this process.
+ */
+export const isAnswer = (error: unknown): boolean =>
+  partsOf(error).every(
+    ({ code = '', syscall }) => (code === 'ECONNREFUSED' && syscall === 'connect') || certificateFailure.test(code),
+  );
+
+/** Error codes of X.509 certificates, by OpenSSL and by Node's check of the name. */
+export const certificateFailure =
+  /^(ERR_TLS_CERT_|CERT_|CRL_|UNABLE_TO_|ERROR_IN_|DEPTH_ZERO_|SELF_SIGNED_|INVALID_CA|INVALID_PURPOSE|PATH_LENGTH_|HOSTNAME_)/;
+
 const oneOf = (error: NodeJS.ErrnoException): HostError | undefined => {
   const { code = '', syscall = '' } = error;
   const isLookup = /^(getaddrinfo|query)/.test(syscall) || resolverCodes.test(code);

@@ -32,12 +32,23 @@ const unusable: HostError = {
 /** A name that does not exist (RFC 6761) stands for a URL that cannot be used. */
 const unusableUrl = 'http://unusable.invalid';
 
+/** The proxy sent more than its answer to CONNECT. Neither HTTP nor TLS lets an endpoint speak first, and undici would connect again without end. */
+const talkative: HostError = {
+  code: 'PROXY-ERROR',
+  advice:
+    'the proxy of this host answered 200 and sent more at once: check that http_proxy and https_proxy name a proxy, and that the endpoint speaks HTTP',
+};
+
+/** The value of a variable, in capitals first, as in Go and so in Harbor; '' if both are missing or empty. */
+export const proxyVariable = (name: 'http_proxy' | 'https_proxy' | 'no_proxy'): string =>
+  process.env[name.toUpperCase()] || process.env[name] || '';
+
 /**
- * The URL in `http_proxy` or `https_proxy`, or in the same in capitals; '' for no proxy. As in Go, and so in Harbor, http is the default scheme.
- * undici throws for a URL that it cannot parse, which would stop the whole reaper, and has no way to use SOCKS with settings for TLS.
+ * The URL in `http_proxy` or `https_proxy`; '' for no proxy. As in Go, and so in Harbor, http is the default scheme. undici throws for a URL that it
+ * cannot parse, which would stop the whole reaper, and has no way to use SOCKS with settings for TLS.
  */
 export const proxyOf = (variable: 'http_proxy' | 'https_proxy'): string => {
-  const text = process.env[variable] ?? process.env[variable.toUpperCase()] ?? '';
+  const text = proxyVariable(variable);
   if (text === '') return '';
   try {
     const url = new URL(text.includes('://') ? text : `http://${text}`);
@@ -67,9 +78,11 @@ export const createProxyClient = (
       throw new ProxyError(faultOf(error as NodeJS.ErrnoException), error);
     });
     const { statusCode, socket } = tunnel;
-    if (statusCode === 200) return tunnel;
+    if (statusCode === 200 && socket.readableLength === 0) return tunnel;
     socket.on('error', () => undefined).destroy();
-    throw new ProxyError({ code: `PROXY-${statusCode}`, advice: adviceOn(statusCode) });
+    throw new ProxyError(
+      statusCode === 200 ? talkative : { code: `PROXY-${statusCode}`, advice: adviceOn(statusCode) },
+    );
   };
   const connect = async (request: Dispatcher.ConnectOptions) => {
     const host = request.path.replace(/:\d+$/, '');
