@@ -86,6 +86,30 @@ test('a page that fails is read again, and so is the one behind it, whose error 
   for (const id of ['b', 'c', 'd']) expect(idsOf(await reader.next())).toEqual([id]);
 });
 
+test('a scan that fails ahead is left to the next call, and no rejection is unhandled', async () => {
+  const rejections: unknown[] = [];
+  const record = (error: unknown) => void rejections.push(error);
+  process.on('unhandledRejection', record);
+  let isDown = false;
+  const plain = sourceOf([['a'], ['b']]);
+  const reader = open({
+    ...plain,
+    scan: async (...call) => {
+      if (isDown) throw new Error('down');
+      return plain.scan(...call);
+    },
+  });
+  const first = reader.next();
+  isDown = true;
+  // The first scan has been sent.
+  await first;
+  for (let i = 0; i < 10; i++) await flush();
+  process.off('unhandledRejection', record);
+  isDown = false;
+  expect(idsOf(await reader.next())).toEqual(['b']);
+  expect(rejections).toEqual([]);
+});
+
 test('whatever fails, repeats or is cut short, each job comes once, and no page begins after a job that is still to come', async () => {
   await fc.assert(
     fc.asyncProperty(

@@ -145,6 +145,20 @@ test('queues, pools and ages are shown', async () => {
   ]);
 });
 
+test('a live pool that does not say which types it takes counts for each of them', async () => {
+  await seedLive([]);
+  await seedPool(redis, 'any', { heartbeat: second(), jobNames: '' });
+  await enqueue('Y', 'a');
+  await enqueue('Z', 'b');
+  const { queues } = await statusOf();
+  expect(queues.map(({ type, livePools }) => [type, livePools])).toEqual(
+    expect.arrayContaining([
+      ['Y', 2],
+      ['Z', 1],
+    ]),
+  );
+});
+
 test.each([
   ['no JSON', 'x', undefined, undefined],
   ['no id', '{"t":5}', undefined, 5],

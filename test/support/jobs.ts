@@ -84,11 +84,13 @@ export const loseReplies = (
   let lost = 0;
   // biome-ignore lint/suspicious/noExplicitAny: the overloads of a command
   const methods = client as any;
-  for (const command of ['evalsha', 'eval']) {
+  for (const command of ['evalsha', 'eval', 'evalshaBuffer', 'evalBuffer']) {
     const call = methods[command].bind(client);
     methods[command] = async (...args: unknown[]) => {
       const reply = await call(...args);
-      const digest = command === 'eval' ? createHash('sha1').update(String(args[0])).digest('hex') : String(args[0]);
+      const digest = !command.startsWith('evalsha')
+        ? createHash('sha1').update(String(args[0])).digest('hex')
+        : String(args[0]);
       const found = [scriptOfDigest(digest), ...args].map(String);
       if (lost >= times || !of.every((arg) => found.includes(String(arg)))) return reply;
       lost += 1;

@@ -97,6 +97,19 @@ test('the scripts of a sweep take no more than their share of the time', async (
   expect(clock.now() - began).toBeGreaterThanOrEqual((1.25 * others) / 1_000 / 0.1);
 });
 
+test('reading jobs takes no more than its share, as scanning does', async () => {
+  await seed(2_000);
+  const clock = createTestClock();
+  const waits = vi.spyOn(clock, 'setTimeout');
+  const paced = trackedWith(createPace(clock, 0.1), async (name, given, ...call) => {
+    const reply = await scripts.run(name, given, ...call);
+    return { ...(reply as object), us: name === 'read_facts' ? 10 * given.length : 0 } as typeof reply;
+  });
+  expect(await clock.untilSettled(readAll(paced), 1)).toBe(2_000);
+  // 20 ms of Redis, without the last scripts.
+  expect(waits.mock.calls.reduce((sum, [, ms]) => sum + ms, 0)).toBeGreaterThanOrEqual((1.25 * 15) / 0.1);
+});
+
 test('a job that a person asks for is read at once while a sweep waits', async () => {
   await seed(1_200);
   const paced = trackedWith(createPace(createTestClock(), 0.01));

@@ -142,10 +142,10 @@ const countersOf = async (type: string) => [
   await redis.hgetall(`t:jobs:${type}:lock_info`),
 ];
 
-/** Examples in which every kind of entry, and every kind of move, is seen. */
+/** Examples in which every kind of entry has every kind of move. */
 const everyEntry = (areMoved: boolean): [never[], Live[], never[], boolean] => [
   [],
-  liveMoves.map((what, i) => ({ kind: liveKinds[(i * 2) % 3] as Live['kind'], move: what })),
+  liveMoves.flatMap((what) => liveKinds.map((kind) => ({ kind, move: what }))),
   [],
   areMoved,
 ];

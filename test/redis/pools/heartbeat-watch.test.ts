@@ -47,6 +47,15 @@ test('a heartbeat that was replaced is read again when the next one should be th
   await clock.until(async () => (await readsSoFar()) === 2, 10_000);
 });
 
+test('a pool that was found stale is not watched: the pass has judged it', async () => {
+  const old = second(-3_600);
+  await redis.hset(keys.heartbeat('a'), 'heartbeat_at', old);
+  const { clock, isStale } = await watch([{ ...stateOf('a', old, 3_600_000), isFresh: false }]);
+  clock.advance(heartbeatAge);
+  await flush();
+  expect([isStale(), await readsSoFar()]).toEqual([false, 0]);
+});
+
 test('a pool whose heartbeat was not replaced is reported once', async () => {
   const old = second(-3_600);
   await redis.hset(keys.heartbeat('a'), 'heartbeat_at', old);

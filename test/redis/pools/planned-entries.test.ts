@@ -222,6 +222,18 @@ test('a planned rescue ends where recoveries cannot be recorded, and requeues no
   expect(await idsIn(redis, list)).toEqual(['b', 'a']);
 });
 
+test('entries that were to stay, because one cannot be quarantined, are not requeued though they could be now', async () => {
+  await seed('a', 'b');
+  await redis.hset('t:reaper:recoveries', 'a', deaths);
+  await redis.set('t:dead', 'no sorted set');
+  const acts = await plan();
+  expect(acts).toMatchObject([{ marks: { X: expect.stringMatching(/^-.{11}-.{11}$/) } }]);
+  await redis.del('t:dead', 't:reaper:recoveries');
+  const { pools } = await rescue({ acts });
+  expect(pools).toMatchObject([{ pool: 'p', outcome: 'abandoned', isMoved: true, moved: {} }]);
+  expect(await idsIn(redis, list)).toEqual(['b', 'a']);
+});
+
 test('a job that only the marks of an act name is not quarantined', async () => {
   await redis.hset('t:reaper:recoveries', { a: deaths, other: deaths });
   await seedPool(redis, 'gone', { heartbeat: second(-100), holds: new Map([['X', ['other']]]) });
