@@ -324,13 +324,50 @@ test('a sweep that is stopped when its last job has a lane ends without an error
   expect(it.of('sweep.ended').map(({ result }) => result.error)).toEqual([undefined]);
 });
 
-test('jobs of a page that is judged when the reaper stops are left to the next sweep', async () => {
-  const it = start();
-  await it.send(sweepNow(1));
-  await it.answer('readPage', { jobs: [], isLast: true });
-  await it.send({ type: 'stop' });
-  expect(it.value().sweep).toBeUndefined();
-  expect(it.of('sweep.ended')).toMatchObject([{ result: { error: 'stopped before its end', tally: emptyTally } }]);
+test.each(['stopped', 'aborted and stopped'])(
+  'a page that is judged when its sweep is %s is counted, and none of its jobs acts',
+  async (how) => {
+    for (const fails of [false, true]) {
+      const it = await startLeader();
+      await it.send(sweepNow(1));
+      await it.answer('readPage', page(false, jobFor('fail')));
+      if (how !== 'stopped') await it.send(cancel(1));
+      await it.send({ type: 'stop' });
+      await it.send(cancel(1));
+      await it.sendToSweep({ type: 'mandate.changed', mandate: undefined });
+      expect([it.value().sweep, it.of('sweep.ended')]).toEqual([{ scanning: { judging: 'thenStop' } }, []]);
+      if (fails) await it.fail('judgePage');
+      else await it.answer('judgePage', { ...acting(jobFor('fail')), tally: { ...emptyTally, scanned: 7 } });
+      expect(it.value().sweep).toBeUndefined();
+      const error = how === 'stopped' ? 'stopped before its end' : aborted.error;
+      expect(it.of('sweep.ended')).toMatchObject([{ result: { error, tally: { scanned: fails ? 0 : 7 } } }]);
+      expect(it.of('job')).toEqual([]);
+    }
+  },
+);
+
+test('a page that is judged when the lease is lost is counted, and none of its jobs acts', async () => {
+  for (const stops of [false, true]) {
+    const it = await startLeader();
+    await it.tick(hour);
+    await it.answer('acquireLease', ours(1));
+    await it.answer('readPage', page(true, jobFor('fail')));
+    if (stops) await it.send({ type: 'stop' });
+    for (const mandate of [{ fence: fenceOf(2) }, undefined])
+      await it.sendToSweep({ type: 'mandate.changed', mandate });
+    expect([it.value().sweep, it.of('sweep.ended')]).toEqual([
+      { scanning: { judging: stops ? 'thenStop' : 'thenDrain' } },
+      [],
+    ]);
+    await it.answer('judgePage', { ...acting(jobFor('fail')), tally: { ...emptyTally, scanned: 7 } });
+    const error = stops ? 'stopped before its end' : leaseLost;
+    expect(it.of('sweep.ended')).toMatchObject([{ result: { error, tally: { scanned: 7 } } }]);
+    expect([it.value().sweep, it.asked('completePass'), it.of('job')]).toEqual([
+      stops ? undefined : 'idle',
+      undefined,
+      [],
+    ]);
+  }
 });
 
 test('stopped while it scans, a sweep reads no more pages, lets the lanes finish, and says that it was cut short', async () => {
