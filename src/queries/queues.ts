@@ -87,7 +87,7 @@ export const createQueueReader =
         textAt(keys.lock(type)),
         unlessWrongType(readHash(connection, keys.lockInfo(type)), new Map<string, string>()),
       ]);
-      const { inProgress, running } = held.ofType(type);
+      const { inProgress, running, lists } = held.ofType(type);
       const fields = [...counts.values()];
       const lockInfo = fields.reduce((sum, text) => sum + countIn(text), 0);
       const lock = countIn(lockText ?? '0');
@@ -97,7 +97,7 @@ export const createQueueReader =
         oldestAgeMs: oldestAt === undefined ? undefined : time - 1_000 * oldestAt,
         ...{ isPaused: paused === 1, maxConcurrency: Number(cap) || 0, lock, lockInfo, inProgress, running },
         drift: lock - inProgress,
-        lockInfoDrift: Math.abs(lockInfo - inProgress),
+        lockInfoDrift: errorsOf(counts, lists),
         brokenCounters: [lockText ?? '0', ...fields].filter((text) => String(countIn(text)) !== text).length,
         livePools: takers(type),
       };
@@ -107,6 +107,13 @@ export const createQueueReader =
     const corrected = await recount(unequal, lists, pools);
     return queues.map((queue) => corrected.get(queue.type) ?? queue).sort((a, b) => (a.type < b.type ? -1 : 1));
   };
+
+/** The sum of the errors in the fields of lock_info. */
+const errorsOf = (counts: ReadonlyMap<string, string>, lists: ReadonlyMap<string, number>): number =>
+  [...new Set([...counts.keys(), ...lists.keys()])].reduce(
+    (sum, pool) => sum + Math.abs(countIn(counts.get(pool) ?? '0') - (lists.get(pool) ?? 0)),
+    0,
+  );
 
 /** How many live pools take a job type. */
 const takersOf = (states: Registry['pools']): ((type: string) => number) => {
