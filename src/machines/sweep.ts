@@ -156,6 +156,11 @@ export const sweepMachine = sweepSetup.createMachine({
               actions: { type: 'failSweep', params: failed },
             },
           },
+          // Only the first of them says what follows.
+          on: {
+            'mandate.changed': { ...isTermOver, actions: recordMandate },
+            'sweep.cancel': { guard: isPresent },
+          },
           initial: 'thenAssign',
           states: {
             thenAssign: {
@@ -169,20 +174,11 @@ export const sweepMachine = sweepSetup.createMachine({
             thenDrain: {
               description:
                 'Aborted, or the lease is lost: the jobs of the page are judged, and none of them gets a lane.',
-              on: {
-                'mandate.changed': { ...isTermOver, actions: recordMandate },
-                'sweep.cancel': { guard: isPresent },
-                stop: 'thenStop',
-                ...judgedThen('#sweep.draining'),
-              },
+              on: { stop: 'thenStop', ...judgedThen('#sweep.draining') },
             },
             thenStop: {
               description: 'Stopping: the same, and the sweep stops then.',
-              on: {
-                'mandate.changed': { ...isTermOver, actions: recordMandate },
-                'sweep.cancel': { guard: isPresent },
-                ...judgedThen('#sweep.stopping'),
-              },
+              on: judgedThen('#sweep.stopping'),
             },
           },
         },
