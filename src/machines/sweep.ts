@@ -7,7 +7,7 @@ import type { JudgedPage, PassCancel } from './types/sweep.ts';
 
 const failed = ({ event }: { event: { error: unknown } }) => ({ error: event.error });
 /** A sweep whose end cannot be recorded has not completed; one that Redis refuses is suspended. */
-const failCompletion = { type: 'failCompletion', params: failed } as const;
+const failCompletion = { type: 'suspendSweep', params: failed } as const;
 const judged = ({ event }: { event: { output: JudgedPage } }) => ({ judged: event.output });
 
 const isPresent = {
@@ -44,7 +44,8 @@ const loseTerm = [recordMandate, { type: 'failSweep', params: { error: new Fence
  *    same, after a `stop`.
  * 7. `stopped` (final): requests that never began are answered with an error.
  *
- * Lanes are spawned once, under fixed ids. A lane that crashes is replaced, up to a number of times.
+ * Lanes are spawned once, under fixed ids; beyond 32 only when they are needed. A lane that crashes is replaced, up to a number
+ * of times.
  */
 export const sweepMachine = sweepSetup.createMachine({
   id: 'sweep',

@@ -140,6 +140,25 @@ test('a page that cannot be judged ends the sweep with the error, and the next o
   expect(it.of('sweep.started').map(({ request }) => request.number)).toEqual([1, 2]);
 });
 
+test('lanes beyond 32 are spawned when they are needed, and those that have worked are used first', async () => {
+  const it = start({ lanes: 34 });
+  const lanes = () => Object.keys(it.actorAt('sweep').getSnapshot().children).filter((id) => id.startsWith('lane-'));
+  for (const [jobs, spawned] of [
+    [0, 32],
+    [30, 32],
+    [30, 32],
+    [33, 33],
+    [40, 34],
+    [34, 34],
+  ] as const) {
+    await it.send(sweepNow(1));
+    await it.answer('readPage', page(true));
+    await it.answer('judgePage', acting(...Array.from({ length: jobs }, () => jobFor('fail'))));
+    for (let i = 0; i < jobs; i++) await it.sendToSweep({ ...freed, lane: `lane-${i % 34}` });
+    expect([it.value().sweep, lanes().length]).toEqual(['idle', spawned]);
+  }
+});
+
 test('a lane that crashes is replaced, sixty-four times', async () => {
   const it = start();
   for (let i = 0; i < 64; i++) {
