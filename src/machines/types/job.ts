@@ -23,8 +23,10 @@ export interface UnqueuedHook {
   readonly outcome: Exclude<HookEnd, 'enqueued'>;
 }
 
-/** Whether nothing was done for a job to refire: its hook is pending already or parked, or no more hooks may wait. */
-export const isHookLeft = (end: JobEnd): boolean => end === 'already-pending' || end === 'parked' || end === 'deferred';
+/** Whether there was nothing to do for a job to refire: its hook is pending already, or parked. Nothing was changed. */
+export const isHookLeft = (end: JobEnd): boolean => end === 'already-pending' || end === 'parked';
+/** Whether nothing was done for a job to refire, although the next sweep may find something to do. */
+export const isHookUnchanged = (end: JobEnd): boolean => isHookLeft(end) || end === 'deferred';
 
 /** What was decided about a job, why, from which facts, and how the job ended. */
 export interface JobOutcome {
