@@ -7,11 +7,10 @@ import { messageOf } from '../machines/messageOf.ts';
 import type { SuspensionReason } from '../machines/refusal.ts';
 import { movedFrom } from '../machines/scope.ts';
 import { type SettledInput, settledJob } from '../machines/settledJob.ts';
-import type { JudgeInput } from '../machines/sweepSetup.ts';
 import { addTally, emptyTally, type Tally, tallyOf, tallyOfScreened } from '../machines/tally.ts';
 import type { HookReply, JobOutcome, UnqueuedHook } from '../machines/types/job.ts';
 import type { SweepScope } from '../machines/types/scope.ts';
-import { countOf, type JudgedPage, type Screened } from '../machines/types/sweep.ts';
+import { countOf, type JudgedPage, type JudgeInput, type Screened } from '../machines/types/sweep.ts';
 import { type Judgement, judge, type Policy } from '../machines/verdict.ts';
 
 /** Jobs between two turns of the event loop, so that hooks, heartbeats and listeners get theirs during a sweep. */

@@ -6,9 +6,8 @@ import type { Lease } from '../io/leader/lease.ts';
 import type { Preflight } from '../io/pools/preflight.ts';
 import { newToken } from '../io/redis/scripts.ts';
 import { type Fence, FencedError } from '../machines/lease.ts';
-import type { PageInput } from '../machines/sweepSetup.ts';
 import type { SweepScope } from '../machines/types/scope.ts';
-import { countOf, type PageToJudge } from '../machines/types/sweep.ts';
+import { countOf, type PageInput, type PageToJudge } from '../machines/types/sweep.ts';
 import { orPermanent } from './permanent.ts';
 import { orRefused } from './refused.ts';
 

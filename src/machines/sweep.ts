@@ -7,7 +7,7 @@ import type { JudgedPage, PassCancel } from './types/sweep.ts';
 
 const failed = ({ event }: { event: { error: unknown } }) => ({ error: event.error });
 /** A sweep whose end cannot be recorded has not completed; one that Redis refuses is suspended. */
-const failCompletion = { type: 'failCompletion', params: failed } as const;
+const failCompletion = { type: 'suspendSweep', params: failed } as const;
 const judged = ({ event }: { event: { output: JudgedPage } }) => ({ judged: event.output });
 
 const isPresent = {
@@ -20,6 +20,8 @@ const recordMandate = {
   type: 'recordMandate',
   params: ({ event }: { event: MandateChanged }) => ({ mandate: event.mandate }),
 } as const;
+const isTermOver = { guard: { type: 'isTermOver', params: recordMandate.params } } as const;
+const loseTerm = [recordMandate, { type: 'failSweep', params: { error: new FencedError() } }] as const;
 
 /**
  * Sweeps over all tracked jobs: on schedule while this host has the mandate, and when a caller asks. A caller may restrict its
@@ -29,19 +31,21 @@ const recordMandate = {
  * 2. `waiting`: until the next scheduled sweep is due, a caller asks, or the mandate changes.
  * 3. `scanning`: page by page, so that memory stays flat.
  *    `reading` reads a page; a page that cannot be read is read again after `backingOff`.
- *    `judging` judges its jobs: those with nothing to do end there, each in its actor's first tick. `thenAssign` and
- *    `thenDrain` (its caller has aborted the sweep meanwhile) say what follows.
+ *    `judging` judges its jobs: those with nothing to do end there, each in its actor's first tick. `thenAssign`,
+ *    `thenDrain` (the caller has aborted the sweep meanwhile, or the lease is lost) and `thenStop` (after `stop`) say what
+ *    follows. It always waits for the page: its jobs have been reported, and have to be counted too.
  *    `assigning` gives the jobs that act to idle lanes; the next page is read when the last job has a lane, unless the sweep
  *    has acted on as many jobs as it may.
- *    A lost lease, a Redis that refuses writes, and an error that retries cannot change all end the scan. So does the
- *    caller who aborts the sweep; a page that is being judged is judged to its end, but none of its jobs gets a lane.
+ *    A lost lease, a Redis that refuses writes, an error that retries cannot change, and the caller who aborts the sweep all
+ *    end the scan. None of the jobs of a page that is being judged gets a lane then.
  * 4. `draining`: until every lane is idle.
  * 5. `stopping`: after `stop`, reads no more pages, and waits for the lanes likewise.
  * 6. `completing`: a scheduled sweep of several hosts that got to its end records it for the others. `completingLast`: the
  *    same, after a `stop`.
  * 7. `stopped` (final): requests that never began are answered with an error.
  *
- * Lanes are spawned once, under fixed ids. A lane that crashes is replaced, up to a number of times.
+ * Lanes are spawned once, under fixed ids; beyond 32 only when they are needed. A lane that crashes is replaced, up to a number
+ * of times.
  */
 export const sweepMachine = sweepSetup.createMachine({
   id: 'sweep',
@@ -88,14 +92,7 @@ export const sweepMachine = sweepSetup.createMachine({
       entry: 'beginSweep',
       always: { guard: 'isSuspended', target: 'draining' },
       on: {
-        'mandate.changed': [
-          {
-            guard: { type: 'isTermOver', params: recordMandate.params },
-            target: 'draining',
-            actions: [recordMandate, { type: 'failSweep', params: { error: new FencedError() } }],
-          },
-          { actions: recordMandate },
-        ],
+        'mandate.changed': [{ ...isTermOver, target: 'draining', actions: loseTerm }, { actions: recordMandate }],
         'sweep.cancel': [{ guard: isPresent, target: 'draining', actions: 'abortSweep' }, { actions: cancelRequest }],
         stop: { target: 'stopping', actions: 'cutShort' },
       },
@@ -160,22 +157,29 @@ export const sweepMachine = sweepSetup.createMachine({
               actions: { type: 'failSweep', params: failed },
             },
           },
+          // Only the first of them says what follows.
+          on: {
+            'mandate.changed': { ...isTermOver, actions: recordMandate },
+            'sweep.cancel': { guard: isPresent },
+          },
           initial: 'thenAssign',
           states: {
             thenAssign: {
               description: 'The jobs with nothing to do end here; those that act get lanes next.',
-              on: { 'sweep.cancel': { guard: isPresent, target: 'thenDrain', actions: 'abortSweep' } },
+              on: {
+                'mandate.changed': { ...isTermOver, target: 'thenDrain', actions: loseTerm },
+                'sweep.cancel': { guard: isPresent, target: 'thenDrain', actions: 'abortSweep' },
+                stop: { target: 'thenStop', actions: 'cutShort' },
+              },
             },
             thenDrain: {
-              description: 'Aborted: the jobs of the page are judged, and none of them gets a lane.',
-              on: {
-                'sweep.cancel': { guard: isPresent },
-                'xstate.done.actor.judgePage': {
-                  target: '#sweep.draining',
-                  actions: { type: 'countJudged', params: judged },
-                },
-                'xstate.error.actor.judgePage': '#sweep.draining',
-              },
+              description:
+                'Aborted, or the lease is lost: the jobs of the page are judged, and none of them gets a lane.',
+              on: { stop: 'thenStop', ...judgedThen('#sweep.draining') },
+            },
+            thenStop: {
+              description: 'Stopping: the same, and the sweep stops then.',
+              on: judgedThen('#sweep.stopping'),
             },
           },
         },
@@ -227,3 +231,11 @@ export const sweepMachine = sweepSetup.createMachine({
     },
   },
 });
+
+/** What follows a page of a sweep that has ended while it was judged. */
+function judgedThen<State extends 'draining' | 'stopping'>(target: `#sweep.${State}`) {
+  return {
+    'xstate.done.actor.judgePage': { target, actions: { type: 'countJudged', params: judged } },
+    'xstate.error.actor.judgePage': target,
+  } as const;
+}

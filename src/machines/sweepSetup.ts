@@ -16,10 +16,11 @@ import { withError, withLimit, withNotFound, withRefusal, withSuspension, withTa
 import { emptyTally, tallyOf } from './tally.ts';
 import type { JobOutcome } from './types/job.ts';
 import { faultOf, type MandateChanged, reported } from './types/reports.ts';
-import type { SweepScope } from './types/scope.ts';
 import {
   abortedPass,
   type JudgedPage,
+  type JudgeInput,
+  type PageInput,
   type PageToJudge,
   type PassCancel,
   type SweepRequest,
@@ -79,11 +80,18 @@ export interface SweepContext extends SweepInput {
   readonly acting: readonly TrackedJob[];
   /** Lanes that work or can work. */
   readonly lanes: number;
+  /** Those that have worked come first. */
   readonly idle: readonly string[];
+  /** How many lanes were spawned: the others are at their first jobs. */
+  readonly spawned: number;
   /** Crashes of lanes, all together. */
   readonly laneFaults: number;
 }
 
+/** Lanes that are spawned before their first jobs. */
+const lanesAtFirst = 32;
+type LaneId = `lane-${number}`;
+const laneId = (i: number): LaneId => `lane-${i}`;
 const noPage: PageToJudge = { jobs: [], isLast: false };
 
 export const freshSweep = (input: SweepInput): SweepContext => ({
@@ -99,7 +107,8 @@ export const freshSweep = (input: SweepInput): SweepContext => ({
   page: noPage,
   actsLeft: undefined,
   acting: [],
-  idle: Array.from({ length: input.lanes }, (_, i) => `lane-${i}`),
+  idle: Array.from({ length: input.lanes }, (_, i) => laneId(i)),
+  spawned: Math.min(input.lanes, lanesAtFirst),
   laneFaults: 0,
 });
 
@@ -110,21 +119,6 @@ const maxFailures = 6;
 /** Crashes of lanes, all together, after which a lane is not replaced: only a fault of a chart crashes a lane. */
 const maxLaneFaults = 64;
 const unprovided = (name: string) => () => Promise.reject(new Error(`${name} was not provided`));
-/** What `readPage` reads. */
-export interface PageInput {
-  readonly isFirst: boolean;
-  readonly plan: boolean;
-  readonly fence: Fence | undefined;
-  readonly scope: SweepScope | undefined;
-}
-/** What `judgePage` judges. */
-export interface JudgeInput extends Pick<PageToJudge, 'jobs' | 'screened'>, Pick<SweepInput, 'policy' | 'plan'> {
-  readonly scope: SweepScope | undefined;
-  /** On how many of the jobs the sweep may act; undefined without a limit. */
-  readonly actsLeft: number | undefined;
-}
-type LaneId = `lane-${number}`;
-
 /** What the chart of a sweep uses: actors, delays, guards and actions. */
 export const sweepSetup = setup({
   types: {
@@ -169,7 +163,8 @@ export const sweepSetup = setup({
   },
   actions: {
     spawnLanes: enqueueActions(({ enqueue, context }) => {
-      for (const id of context.idle) enqueue.spawnChild('lane', { id: id as LaneId, input: { id } });
+      const ids = context.idle.slice(0, context.spawned);
+      for (const id of ids) enqueue.spawnChild('lane', { id: id as LaneId, input: { id } });
     }),
     replaceLane: enqueueActions(({ enqueue, context }, { id, error }: { id: string; error: unknown }) => {
       enqueue.stopChild(id);
@@ -229,18 +224,25 @@ export const sweepSetup = setup({
     }),
     assignJobs: enqueueActions(({ enqueue, context }) => {
       const count = Math.min(context.idle.length, context.acting.length);
+      let { spawned } = context;
       for (let i = 0; i < count; i++) {
         const job = context.acting[i] as TrackedJob;
-        enqueue.sendTo(context.idle[i] as LaneId, {
+        const id = context.idle[i] as LaneId;
+        // Only when it is needed: xstate copies all children at each spawn and stop, a second for a thousand of them.
+        if (id === laneId(spawned)) {
+          enqueue.spawnChild('lane', { id, input: { id } });
+          spawned += 1;
+        }
+        enqueue.sendTo(id, {
           type: 'take',
           input: { job, policy: context.policy, plan: false, scope: context.pass?.scope },
         });
       }
-      enqueue.assign({ idle: context.idle.slice(count), acting: context.acting.slice(count) });
+      enqueue.assign({ spawned, idle: context.idle.slice(count), acting: context.acting.slice(count) });
     }),
     recordOutcome: enqueueActions(({ enqueue, context }, { lane, outcome }: { lane: string; outcome: JobOutcome }) => {
       const pass = withTally(context.pass, tallyOf(outcome));
-      enqueue.assign({ idle: [...context.idle, lane], pass });
+      enqueue.assign({ idle: [lane, ...context.idle], pass });
       if (outcome.isRefused === true) {
         enqueue.assign({
           pass: withSuspension(pass, { code: outcome.code ?? 'suspended', message: outcome.error ?? '' }),
@@ -269,10 +271,6 @@ export const sweepSetup = setup({
       enqueue.spawnChild('completePass', { id: 'completePass', input: { fence: context.fence } });
     }),
     forgetRecord: stopChild('completePass'),
-    failCompletion: assign({
-      pass: ({ context }, { error }: { error: unknown }) => withRefusal(context.pass, error),
-      failedIn: ({ context }) => context.fence,
-    }),
     cutShort: assign({
       pass: ({ context }) => context.pass && { ...context.pass, error: 'stopped before its end' },
       acting: [],

@@ -117,7 +117,7 @@ export const createExplain = (
   return async (id: string): Promise<Explanation> => {
     const loaded = await tracked.find(id);
     const [tracks, { places, evidence }, hook, quarantined] = await Promise.all([
-      loaded.facts.hasBrokenId ? 1 : redis.hexists(keys.track, id),
+      loaded.facts.hasBrokenId ? 1 : unlessWrongType(redis.hexists(keys.track, id), 0),
       lookFor(loaded.facts),
       findHook(records, id),
       unlessWrongType(redis.hexists(keys.quarantine, id), 0),
@@ -171,7 +171,7 @@ const unqueuedHooks: Readonly<Record<UnqueuedHook['outcome'], string>> = {
 };
 
 const findHook = async (records: HookRecords, id: string): Promise<ExplainedHook | undefined> => {
-  const hook = await records.find(id);
+  const hook = await unlessWrongType(records.find(id), undefined);
   if (hook === undefined) return undefined;
   return { ...hookRecordOf(hook), nextAttemptAt: isoTimeOrNone(await records.nextAttempt(hook)) };
 };

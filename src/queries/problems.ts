@@ -111,7 +111,20 @@ const waitingProblems = (queue: QueueStatus, state: NamespaceState): Problem[] =
   ];
 };
 
-const driftProblems = ({ type, lock, inProgress, drift, lockInfoDrift }: QueueStatus): Problem[] => {
+const driftProblems = ({
+  type,
+  queued,
+  lock,
+  inProgress,
+  drift,
+  lockInfoDrift,
+  brokenCounters,
+}: QueueStatus): Problem[] => {
+  if (brokenCounters > 0) {
+    const message = `${type}: ${count(brokenCounters, 'counter holds', 'counters hold')} no number, so that its jobs cannot start`;
+    const severity = queued > 0 ? 'critical' : 'warning';
+    return [problem('counter-drift', severity, ['type', type], message, 'reaper rescue', { brokenCounters })];
+  }
   if (drift === 0 && lockInfoDrift === 0) return [];
   const message =
     drift === 0

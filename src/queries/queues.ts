@@ -6,6 +6,7 @@ import { keysOf } from '../io/redis/keys.ts';
 import { inChunks, readHash } from '../io/redis/paged.ts';
 import { unlessWrongType } from '../io/redis/wrongTypes.ts';
 import { isoOfSecond } from '../isoTime.ts';
+import { countIn } from '../machines/counts.ts';
 import { shellQuoted } from '../shell.ts';
 import type { Held } from './held.ts';
 
@@ -31,6 +32,8 @@ export interface QueueStatus {
   readonly drift: number;
   /** The sum of the errors in the fields of lock_info. */
   readonly lockInfoDrift: number;
+  /** Counters (the lock, fields of lock_info) that hold no number. No fetch can count in them, so it fails. */
+  readonly brokenCounters: number;
   /** Live pools that take jobs of this type. A pool that does not say what it takes may take it. */
   readonly livePools: number;
 }
@@ -75,24 +78,27 @@ export const createQueueReader =
   ): Promise<QueueStatus[]> => {
     const { redis } = connection;
     const takers = takersOf(states);
-    const numberAt = async (key: string) => Number(await unlessWrongType(redis.get(key), null)) || 0;
+    const textAt = (key: string) => unlessWrongType(redis.get(key), null);
     const read = async (type: string): Promise<QueueStatus> => {
-      const [{ length, oldestId, oldestAt }, paused, maxConcurrency, lock, counts] = await Promise.all([
+      const [{ length, oldestId, oldestAt }, paused, cap, lockText, counts] = await Promise.all([
         readQueue(scripts, keys, type),
         redis.exists(keys.paused(type)),
-        numberAt(keys.maxConcurrency(type)),
-        numberAt(keys.lock(type)),
+        textAt(keys.maxConcurrency(type)),
+        textAt(keys.lock(type)),
         unlessWrongType(readHash(connection, keys.lockInfo(type)), new Map<string, string>()),
       ]);
-      const { inProgress, running } = held.ofType(type);
-      const lockInfo = [...counts.values()].reduce((sum, text) => sum + (Number(text) || 0), 0);
+      const { inProgress, running, lists } = held.ofType(type);
+      const fields = [...counts.values()];
+      const lockInfo = fields.reduce((sum, text) => sum + countIn(text), 0);
+      const lock = countIn(lockText ?? '0');
       return {
         ...{ type, queued: length, oldestId },
         oldestAt: oldestAt === undefined ? undefined : isoOfSecond(oldestAt),
         oldestAgeMs: oldestAt === undefined ? undefined : time - 1_000 * oldestAt,
-        ...{ isPaused: paused === 1, maxConcurrency, lock, lockInfo, inProgress, running },
+        ...{ isPaused: paused === 1, maxConcurrency: Number(cap) || 0, lock, lockInfo, inProgress, running },
         drift: lock - inProgress,
-        lockInfoDrift: Math.abs(lockInfo - inProgress),
+        lockInfoDrift: errorsOf(counts, lists),
+        brokenCounters: [lockText ?? '0', ...fields].filter((text) => String(countIn(text)) !== text).length,
         livePools: takers(type),
       };
     };
@@ -101,6 +107,13 @@ export const createQueueReader =
     const corrected = await recount(unequal, lists, pools);
     return queues.map((queue) => corrected.get(queue.type) ?? queue).sort((a, b) => (a.type < b.type ? -1 : 1));
   };
+
+/** The sum of the errors in the fields of lock_info. */
+const errorsOf = (counts: ReadonlyMap<string, string>, lists: ReadonlyMap<string, number>): number =>
+  [...new Set([...counts.keys(), ...lists.keys()])].reduce(
+    (sum, pool) => sum + Math.abs(countIn(counts.get(pool) ?? '0') - (lists.get(pool) ?? 0)),
+    0,
+  );
 
 /** How many live pools take a job type. */
 const takersOf = (states: Registry['pools']): ((type: string) => number) => {
@@ -126,10 +139,7 @@ const recount = async (
   const known = queues.filter(({ type }) => driftOf.has(type) || unreadable.length === 0);
   return new Map(
     known.map((queue) => {
-      const [lock, inProgress] = (locks.get(queue.type) ?? ['0', '0']).map((text) => Number(text) || 0) as [
-        number,
-        number,
-      ];
+      const [lock, inProgress] = (locks.get(queue.type) ?? ['0', '0']).map(countIn) as [number, number];
       const ofDeadPools = queue.inProgress - queue.running;
       return [
         queue.type,

@@ -1,7 +1,7 @@
 import type { QuarantinedJob } from '../admin/quarantineRecords.ts';
 import type { CodedLogger } from '../io/log.ts';
 import type { SkippedOrphan } from '../io/pools/orphanJudge.ts';
-import { isHookLeft, type JobOutcome } from '../machines/types/job.ts';
+import { isHookUnchanged, type JobOutcome } from '../machines/types/job.ts';
 import type { PoolOutcome } from '../machines/types/pool.ts';
 import type { FinishedEntry, OrphanedEntry } from '../machines/types/rescue.ts';
 import type { Act, ActLog } from './actLog.ts';
@@ -95,7 +95,7 @@ const lineOf = ({
   code = 'step-failed',
 }: JobOutcome): (Pick<Act, 'level' | 'message'> & Pick<Act['fields'], 'code'>) | undefined => {
   if (outcome === 'abandoned') return { level: 'error', code, message: 'a job could not be repaired' };
-  if (isHookLeft(outcome)) return undefined;
+  if (isHookUnchanged(outcome)) return undefined;
   if (verdict !== 'keep') return { level: 'info', code: 'job', message: 'job' };
   if (reason === 'malformed')
     return { level: 'warn', code: 'job-malformed', message: 'a job cannot be judged and is left as it is' };

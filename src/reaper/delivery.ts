@@ -11,6 +11,7 @@ import { createSendNamed, type SendNamed } from '../io/hooks/sendNamed.ts';
 import type { Deps } from '../io/redis/deps.ts';
 import { type DispatcherInput, dispatcherMachine } from '../machines/dispatcher.ts';
 import { endpointMachine } from '../machines/endpoint.ts';
+import { messageOf } from '../machines/messageOf.ts';
 import type { ReaperSettings } from '../options.ts';
 import type { Reporting } from './reporting.ts';
 
@@ -76,10 +77,11 @@ export const createDelivery = (options: DeliveryOptions): Delivery => {
     onOutcome(outcome);
     attempts.ended(outcome.id);
   });
+  const forgetParked = createForgetting(records, settings, fault);
   const dispatcher = createDispatcher(records, limiter, backoff, async () => {
     // Not awaited: an endpoint that hangs must not delay the poll for all others.
     void sender.deliverPendingTexts();
-    await records.forgetParked(settings.parkedRetention);
+    await forgetParked();
   });
   const lazy = createLazyDispatching(options.supervision);
   const { quiet } = lazy;
@@ -115,6 +117,24 @@ export const createDelivery = (options: DeliveryOptions): Delivery => {
       await httpClient.close();
       await limiter.idle();
     },
+  };
+};
+
+/** Parked hooks that cannot be deleted stop no delivery. They are reported once, until it works again. */
+const createForgetting = (
+  records: Pick<HookRecords, 'forgetParked'>,
+  settings: Pick<ReaperSettings['hooks'], 'parkedRetention'>,
+  fault: Reporting['fault'],
+) => {
+  let hasFailed = false;
+  return async () => {
+    try {
+      await records.forgetParked(settings.parkedRetention);
+      hasFailed = false;
+    } catch (error) {
+      if (!hasFailed) fault('deleting old parked hooks', messageOf(error), { cause: error, poll: 'due-hooks' });
+      hasFailed = true;
+    }
   };
 };
 

@@ -1,7 +1,7 @@
 import type { Attributes } from '@opentelemetry/api';
 import type { Clock } from '../io/clock.ts';
 import type { SuspensionReason } from '../machines/refusal.ts';
-import { isHookLeft } from '../machines/types/job.ts';
+import { isHookUnchanged } from '../machines/types/job.ts';
 import { version } from '../package.ts';
 import type { EventSource, Suspension } from './events.ts';
 
@@ -49,7 +49,7 @@ export const createTracing = ({ on }: Pick<EventSource, 'on'>, clock: Clock): Tr
   };
 
   on('job', ({ id, verdict, reason, outcome, facts }) => {
-    if (verdict === 'keep' || isHookLeft(outcome)) return;
+    if (verdict === 'keep' || isHookUnchanged(outcome)) return;
     act('sweep', 'job', { id, type: facts.name ?? '', verdict, reason, outcome });
   });
   on('pool', ({ pool, outcome, entries, quarantined }) =>

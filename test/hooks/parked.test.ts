@@ -1,6 +1,7 @@
 /** Hooks that were given up until their jobs change or a user asks for them. */
 import { describe, expect, test, vi } from 'vitest';
 import { createTestClock } from '../support/clock.ts';
+import { seedWithHook } from '../support/jobs.ts';
 import { deliveryFixture, hour } from './deliveryFixture.ts';
 
 const { redis, hookEndpoint, outcomes, create, seed, ackOf, recordOf, changeStats } = await deliveryFixture();
@@ -30,6 +31,23 @@ describe('parked', () => {
     expect(await reaper.sweep()).toMatchObject({ hooks: { delivered: 1 } });
     expect(await recordOf('a')).toBeNull();
     expect(await redis.exists('t:reaper:hooks:parked')).toBe(0);
+  });
+
+  test('a key of parked hooks that holds another type stops no delivery, and is reported once', async () => {
+    await seedWithHook(redis, 'a', 'pending', { dueIn: -1_000, to: hookEndpoint.url });
+    await changeStats('a', { web_hook_url: `${hookEndpoint.url}/200/x` });
+    await redis.set('t:reaper:hooks:parked', 'x');
+    const reaper = create();
+    const errors: string[] = [];
+    reaper.on('error', ({ message }) => void errors.push(message));
+    for (let i = 0; i < 2; i++) await reaper.hooks.quiet();
+    expect(outcomes).toMatchObject([{ id: 'a', outcome: 'delivered' }]);
+    expect(errors).toEqual([expect.stringContaining('t:reaper:hooks:parked holds a string')]);
+    await redis.del('t:reaper:hooks:parked');
+    await reaper.hooks.quiet();
+    await redis.set('t:reaper:hooks:parked', 'x');
+    await reaper.hooks.quiet();
+    expect(errors).toHaveLength(2);
   });
 
   test('its job no longer counts as in progress, and status says so', async () => {

@@ -125,6 +125,12 @@ const ownTours: Readonly<Record<string, { tour: typeof tour; sharesSchedule?: fa
   },
 };
 const stopTours: Readonly<Record<string, typeof tour>> = {
+  'sweep.scanning.judging.thenStop': [
+    (it) => it.send(sweepNow(1)),
+    (it) => it.answer('readPage', page(false)),
+    (it) => it.send({ type: 'stop' }),
+    (it) => it.answer('judgePage', { acting: [], tally: emptyTally }),
+  ],
   'sweep.completingLast': [
     ...sharedSweep,
     (it) => it.send({ type: 'stop' }),

@@ -140,6 +140,25 @@ test('a page that cannot be judged ends the sweep with the error, and the next o
   expect(it.of('sweep.started').map(({ request }) => request.number)).toEqual([1, 2]);
 });
 
+test('lanes beyond 32 are spawned when they are needed, and those that have worked are used first', async () => {
+  const it = start({ lanes: 34 });
+  const lanes = () => Object.keys(it.actorAt('sweep').getSnapshot().children).filter((id) => id.startsWith('lane-'));
+  for (const [jobs, spawned] of [
+    [0, 32],
+    [30, 32],
+    [30, 32],
+    [33, 33],
+    [40, 34],
+    [34, 34],
+  ] as const) {
+    await it.send(sweepNow(1));
+    await it.answer('readPage', page(true));
+    await it.answer('judgePage', acting(...Array.from({ length: jobs }, () => jobFor('fail'))));
+    for (let i = 0; i < jobs; i++) await it.sendToSweep({ ...freed, lane: `lane-${i % 34}` });
+    expect([it.value().sweep, lanes().length]).toEqual(['idle', spawned]);
+  }
+});
+
 test('a lane that crashes is replaced, sixty-four times', async () => {
   const it = start();
   for (let i = 0; i < 64; i++) {
@@ -324,13 +343,50 @@ test('a sweep that is stopped when its last job has a lane ends without an error
   expect(it.of('sweep.ended').map(({ result }) => result.error)).toEqual([undefined]);
 });
 
-test('jobs of a page that is judged when the reaper stops are left to the next sweep', async () => {
-  const it = start();
-  await it.send(sweepNow(1));
-  await it.answer('readPage', { jobs: [], isLast: true });
-  await it.send({ type: 'stop' });
-  expect(it.value().sweep).toBeUndefined();
-  expect(it.of('sweep.ended')).toMatchObject([{ result: { error: 'stopped before its end', tally: emptyTally } }]);
+test.each(['stopped', 'aborted and stopped'])(
+  'a page that is judged when its sweep is %s is counted, and none of its jobs acts',
+  async (how) => {
+    for (const fails of [false, true]) {
+      const it = await startLeader();
+      await it.send(sweepNow(1));
+      await it.answer('readPage', page(false, jobFor('fail')));
+      if (how !== 'stopped') await it.send(cancel(1));
+      await it.send({ type: 'stop' });
+      await it.send(cancel(1));
+      await it.sendToSweep({ type: 'mandate.changed', mandate: undefined });
+      expect([it.value().sweep, it.of('sweep.ended')]).toEqual([{ scanning: { judging: 'thenStop' } }, []]);
+      if (fails) await it.fail('judgePage');
+      else await it.answer('judgePage', { ...acting(jobFor('fail')), tally: { ...emptyTally, scanned: 7 } });
+      expect(it.value().sweep).toBeUndefined();
+      const error = how === 'stopped' ? 'stopped before its end' : aborted.error;
+      expect(it.of('sweep.ended')).toMatchObject([{ result: { error, tally: { scanned: fails ? 0 : 7 } } }]);
+      expect(it.of('job')).toEqual([]);
+    }
+  },
+);
+
+test('a page that is judged when the lease is lost is counted, and none of its jobs acts', async () => {
+  for (const stops of [false, true]) {
+    const it = await startLeader();
+    await it.tick(hour);
+    await it.answer('acquireLease', ours(1));
+    await it.answer('readPage', page(true, jobFor('fail')));
+    if (stops) await it.send({ type: 'stop' });
+    for (const mandate of [{ fence: fenceOf(2) }, undefined])
+      await it.sendToSweep({ type: 'mandate.changed', mandate });
+    expect([it.value().sweep, it.of('sweep.ended')]).toEqual([
+      { scanning: { judging: stops ? 'thenStop' : 'thenDrain' } },
+      [],
+    ]);
+    await it.answer('judgePage', { ...acting(jobFor('fail')), tally: { ...emptyTally, scanned: 7 } });
+    const error = stops ? 'stopped before its end' : leaseLost;
+    expect(it.of('sweep.ended')).toMatchObject([{ result: { error, tally: { scanned: 7 } } }]);
+    expect([it.value().sweep, it.asked('completePass'), it.of('job')]).toEqual([
+      stops ? undefined : 'idle',
+      undefined,
+      [],
+    ]);
+  }
 });
 
 test('stopped while it scans, a sweep reads no more pages, lets the lanes finish, and says that it was cut short', async () => {

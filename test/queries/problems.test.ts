@@ -61,6 +61,15 @@ describe('a type', () => {
     ]);
   });
 
+  test.each([
+    ['warning', 0],
+    ['critical', 1],
+  ])('whose counters hold no number is a problem: %s with %i jobs', (severity, queued) => {
+    expect(lines({ queues: [queueState('X', { queued, brokenCounters: 2 })] })).toEqual([
+      `${severity} counter-drift: X: 2 counters hold no number, so that its jobs cannot start → reaper rescue`,
+    ]);
+  });
+
   test('that is paused, with the command of Redis that resumes it', () => {
     const queues = [queueState("it's", { queued: 1, isPaused: true })];
     expect(lines({ queues })).toEqual([

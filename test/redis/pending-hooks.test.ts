@@ -80,6 +80,18 @@ test('log, metrics, status and summary agree', async () => {
   expect(problems.map(({ code }) => code)).not.toContain('jobs-to-repair');
 });
 
+test('a sweep has no lines for hooks that have to wait because too many do, and its own line counts them', async () => {
+  for (let i = 0; i < 3; i++) await seedWithHook(redis, `a${i}`);
+  await seedJob(redis, 'untold', { status: 'Success', web_hook_url: `${unheard}/x` });
+  const lines: { code: string; acts?: unknown; sweep?: unknown }[] = [];
+  const logger = pino({}, { write: (line: string) => void lines.push(JSON.parse(line)) });
+  await create({ logger, hooks: { maxRecords: 2 } }).sweep();
+  expect(lines.filter(({ code }) => code === 'job')).toEqual([]);
+  expect(lines.filter(({ code }) => code === 'sweep')).toMatchObject([
+    { acts: [], sweep: { outcomes: { 'already-pending': 3, deferred: 1 } } },
+  ]);
+});
+
 test('status counts a job to repair exactly if a plan lists it', async () => {
   await seedKinds();
   for (const kind of kinds) await seedWithHook(redis, `changed-${kind}`, kind, { state: 'Running:1' });

@@ -125,6 +125,32 @@ test('entries of dead pools do not run, whatever the counters say', async () => 
   expect(queues[0]).toMatchObject({ type: 'X', inProgress: 3, running: 1, lock: 9, drift: 6 });
 });
 
+test('fields of lock_info that are wrong are drift, though their sum is right', async () => {
+  await seedLive(['r1']);
+  await redis.hset(keys.lockInfo('X'), { live: 2, gone: -1 });
+  const { queues, problems } = await statusOf();
+  expect(queues[0]).toMatchObject({ type: 'X', lock: 1, lockInfo: 1, drift: 0, lockInfoDrift: 2 });
+  expect(problems.find(({ code }) => code === 'counter-drift')?.message).toBe('X: lock_info is off by 2');
+});
+
+test.each([
+  ['lock', '', 1],
+  ['lock', 'abc', 1],
+  ['lock', '1.5', 1],
+  ['lock', '1', 0],
+  ['lock_info', '', 1],
+  ['lock_info', ' 1', 1],
+  ['lock_info', '1', 0],
+] as const)('a %s of "%s" is a problem exactly if a rescue writes it', async (counter, text, broken) => {
+  await seedLive(['r1']);
+  if (counter === 'lock') await redis.set(keys.lock('X'), text);
+  else await redis.hset(keys.lockInfo('X'), 'live', text);
+  const { queues, problems } = await statusOf();
+  expect(queues[0]).toMatchObject({ type: 'X', brokenCounters: broken });
+  expect(problems.some(({ code }) => code === 'counter-drift')).toBe(broken === 1);
+  expect((await create().rescue({ grace: 0, plan: true })).drift).toHaveLength(broken);
+});
+
 test('queues, pools and ages are shown', async () => {
   await seedLive(['r1', 'r2']);
   await redis.lpush(

@@ -102,6 +102,18 @@ describe.each(cases)('fault 108: %s of the wrong type', (key, requeued) => {
   });
 });
 
+test.each([
+  [keys.hooks, { isTracked: true, verdict: 'refire', hook: undefined }],
+  [keys.track, { isTracked: false, verdict: 'refire', action: expect.stringContaining('is not tracked') }],
+])('fault 108: explain says what it can of a job though %s is of the wrong type', async (key, said) => {
+  for (const id of ['job', 'odd-\uFFFD']) {
+    await redis.flushall();
+    await seedJob(redis, id, { status: 'Success', web_hook_url: 'http://127.0.0.1:1/x' });
+    await spoil(key);
+    expect(await create().explain(id)).toMatchObject(said);
+  }
+});
+
 test('fault 108: a key that is of the right type again lets the next rescue do the rest', async () => {
   await seed();
   await spoil(keys.queue('A'));

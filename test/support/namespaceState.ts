@@ -7,7 +7,17 @@ export const earlier = (ms: number): string => new Date(Date.parse(readAt) - ms)
 /** An empty queue that a live pool takes. */
 export const queueState = (type: string, fields: Partial<QueueStatus> = {}): QueueStatus => ({
   ...{ type, queued: 0, oldestId: undefined, oldestAt: undefined, oldestAgeMs: undefined, isPaused: false },
-  ...{ maxConcurrency: 0, lock: 0, lockInfo: 0, inProgress: 0, running: 0, drift: 0, lockInfoDrift: 0, livePools: 1 },
+  ...{
+    maxConcurrency: 0,
+    lock: 0,
+    lockInfo: 0,
+    inProgress: 0,
+    running: 0,
+    drift: 0,
+    lockInfoDrift: 0,
+    brokenCounters: 0,
+  },
+  livePools: 1,
   ...fields,
 });
 

@@ -2,6 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import type { TrackedJob } from '../../machines/facts.ts';
 import type { Deps } from '../redis/deps.ts';
 import { escapeGlob } from '../redis/keys.ts';
+import { unlessWrongType } from '../redis/wrongTypes.ts';
 import { createBatchSize } from './batchSize.ts';
 import { createChosenReader } from './chosenJobs.ts';
 import { createFactsReader } from './factsReader.ts';
@@ -83,8 +84,8 @@ export const createTrackedJobs = ({
 
     async find(id) {
       const { readAt, jobs } = await readNow([id]);
-      if (!id.includes('\uFFFD') || (await connection.redis.hexists(keys.track, id)) === 1)
-        return jobs[0] as TrackedJob;
+      const isTracked = () => unlessWrongType(connection.redis.hexists(keys.track, id), 1);
+      if (!id.includes('\uFFFD') || (await isTracked()) === 1) return jobs[0] as TrackedJob;
       const pattern = escapeGlob(id).replaceAll('\uFFFD', '*');
       let cursor = '0';
       do {

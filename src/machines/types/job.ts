@@ -25,6 +25,8 @@ export interface UnqueuedHook {
 
 /** Whether there was nothing to do for a job to refire: its hook is pending already, or parked. Nothing was changed. */
 export const isHookLeft = (end: JobEnd): boolean => end === 'already-pending' || end === 'parked';
+/** Whether nothing was done for a job to refire, although the next sweep may find something to do. */
+export const isHookUnchanged = (end: JobEnd): boolean => isHookLeft(end) || end === 'deferred';
 
 /** What was decided about a job, why, from which facts, and how the job ended. */
 export interface JobOutcome {

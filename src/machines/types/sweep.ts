@@ -1,6 +1,8 @@
 import type { TrackedJob } from '../facts.ts';
+import type { Fence } from '../lease.ts';
 import type { SuspensionReason } from '../refusal.ts';
 import type { Tally } from '../tally.ts';
+import type { Policy } from '../verdict.ts';
 import type { SweepScope } from './scope.ts';
 
 /** The number of passes that the schedule starts. Passes of callers have numbers above 0. */
@@ -75,3 +77,20 @@ export interface PassCancel {
 
 /** What a pass says that its caller has aborted. */
 export const abortedPass = { error: 'aborted by the caller', isAborted: true } as const;
+
+/** What `readPage` reads. */
+export interface PageInput {
+  readonly isFirst: boolean;
+  readonly plan: boolean;
+  readonly fence: Fence | undefined;
+  readonly scope: SweepScope | undefined;
+}
+
+/** What `judgePage` judges. */
+export interface JudgeInput extends Pick<PageToJudge, 'jobs' | 'screened'> {
+  readonly policy: Policy;
+  readonly plan: boolean;
+  readonly scope: SweepScope | undefined;
+  /** On how many of the jobs the sweep may act; undefined without a limit. */
+  readonly actsLeft: number | undefined;
+}

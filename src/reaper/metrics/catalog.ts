@@ -21,7 +21,7 @@ const judged = {
   jobActs: {
     name: 'job_acts_total',
     type: 'counter',
-    help: 'Jobs with a verdict other than keep, by verdict and by how they ended; for already-pending and parked, nothing was done.',
+    help: 'Jobs with a verdict other than keep, by verdict and by how they ended; for already-pending, parked and deferred, nothing was done.',
     labels: ['verdict', 'outcome'],
   },
   jobsQuarantined: {
