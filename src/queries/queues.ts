@@ -6,6 +6,7 @@ import { keysOf } from '../io/redis/keys.ts';
 import { inChunks, readHash } from '../io/redis/paged.ts';
 import { unlessWrongType } from '../io/redis/wrongTypes.ts';
 import { isoOfSecond } from '../isoTime.ts';
+import { countIn } from '../machines/counts.ts';
 import { shellQuoted } from '../shell.ts';
 import type { Held } from './held.ts';
 
@@ -75,17 +76,18 @@ export const createQueueReader =
   ): Promise<QueueStatus[]> => {
     const { redis } = connection;
     const takers = takersOf(states);
-    const numberAt = async (key: string) => Number(await unlessWrongType(redis.get(key), null)) || 0;
+    const textAt = async (key: string) => (await unlessWrongType(redis.get(key), null)) ?? '';
     const read = async (type: string): Promise<QueueStatus> => {
-      const [{ length, oldestId, oldestAt }, paused, maxConcurrency, lock, counts] = await Promise.all([
+      const [{ length, oldestId, oldestAt }, paused, cap, lockText, counts] = await Promise.all([
         readQueue(scripts, keys, type),
         redis.exists(keys.paused(type)),
-        numberAt(keys.maxConcurrency(type)),
-        numberAt(keys.lock(type)),
+        textAt(keys.maxConcurrency(type)),
+        textAt(keys.lock(type)),
         unlessWrongType(readHash(connection, keys.lockInfo(type)), new Map<string, string>()),
       ]);
       const { inProgress, running } = held.ofType(type);
-      const lockInfo = [...counts.values()].reduce((sum, text) => sum + (Number(text) || 0), 0);
+      const lockInfo = [...counts.values()].reduce((sum, text) => sum + countIn(text), 0);
+      const [maxConcurrency, lock] = [Number(cap) || 0, countIn(lockText)];
       return {
         ...{ type, queued: length, oldestId },
         oldestAt: oldestAt === undefined ? undefined : isoOfSecond(oldestAt),
@@ -126,10 +128,7 @@ const recount = async (
   const known = queues.filter(({ type }) => driftOf.has(type) || unreadable.length === 0);
   return new Map(
     known.map((queue) => {
-      const [lock, inProgress] = (locks.get(queue.type) ?? ['0', '0']).map((text) => Number(text) || 0) as [
-        number,
-        number,
-      ];
+      const [lock, inProgress] = (locks.get(queue.type) ?? ['0', '0']).map(countIn) as [number, number];
       const ofDeadPools = queue.inProgress - queue.running;
       return [
         queue.type,
