@@ -4,6 +4,7 @@ import { readQueue } from '../io/jobs/queue.ts';
 import type { Deps } from '../io/redis/deps.ts';
 import { redisTime } from '../io/redis/time.ts';
 import { unlessWrongType } from '../io/redis/wrongTypes.ts';
+import { countIn } from '../machines/counts.ts';
 
 /** One job type's queue. */
 export interface QueueReading {
@@ -96,7 +97,7 @@ export const createReadings =
       ]);
       return {
         ...{ type, depth: length, oldestAt, running },
-        ...{ lock: Number(lock ?? 0) || 0, cap: Number(cap ?? 0) || 0, isPaused: paused === 1 },
+        ...{ lock: countIn(lock ?? ''), cap: Number(cap ?? 0) || 0, isPaused: paused === 1 },
       };
     };
 

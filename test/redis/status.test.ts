@@ -151,6 +151,18 @@ test.each([
   expect((await create().rescue({ grace: 0, plan: true })).drift).toHaveLength(broken);
 });
 
+test('counters are read as the scripts read them: in digits, or as 0', async () => {
+  await seedLive(['r1', 'r2']);
+  await redis.set(keys.lock('X'), '0x10');
+  await redis.hset(keys.lockInfo('X'), 'live', '0x10');
+  const { queues } = await statusOf();
+  expect(queues[0]).toMatchObject({ lock: 0, lockInfo: 0, inProgress: 2, drift: -2, lockInfoDrift: 2 });
+  // These counters agree with the lists, for a reader that takes other texts than digits.
+  await redis.set(keys.lock('X'), '0x2');
+  await redis.hset(keys.lockInfo('X'), 'live', '2e0');
+  expect((await statusOf()).queues[0]).toMatchObject({ lock: 0, lockInfo: 0, drift: -2, lockInfoDrift: 2 });
+});
+
 test('queues, pools and ages are shown', async () => {
   await seedLive(['r1', 'r2']);
   await redis.lpush(
