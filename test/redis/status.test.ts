@@ -161,6 +161,8 @@ test('counters are read as the scripts read them: in digits, or as 0', async () 
   await redis.set(keys.lock('X'), '0x2');
   await redis.hset(keys.lockInfo('X'), 'live', '2e0');
   expect((await statusOf()).queues[0]).toMatchObject({ lock: 0, lockInfo: 0, drift: -2, lockInfoDrift: 2 });
+  await redis.hset(keys.lockInfo('X'), 'live', 2);
+  expect((await statusOf()).queues[0]).toMatchObject({ lock: 0, lockInfo: 2, drift: -2, lockInfoDrift: 0 });
 });
 
 test('queues, pools and ages are shown', async () => {
