@@ -1,7 +1,7 @@
 -- Asks Redis which commands the user of this script may run. It changes nothing. Redis before 7.0 cannot be asked: there the script
 -- runs each command in a form that changes nothing.
 --
--- KEYS[1]  {ns}:reaper:probe (string): before Redis 7.0 it exists while the script runs. Left out for a user who may not access it,
+-- KEYS[1]  {ns}:reaper:probe:<token> (string): before Redis 7.0 it exists while the script runs. Left out for a user who may not access it,
 --          because Redis refuses a script with such a key. The keys in the questions are not declared, for the same reason
 -- ARGV[n]  JSON of the nth question: [ [ command, argument, … ], whether it may be run, whether it needs a string in KEYS[1] ]
 -- Reply    { 'asked', answer, … }: Redis was asked. An answer is 1 (allowed), 0 (refused) or -1 (unknown, or Redis has no such command)

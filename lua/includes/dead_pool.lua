@@ -10,7 +10,7 @@ local function usesOfTypes(first)
   for i = first, #KEYS, 2 do
     uses[#uses + 1] = { KEYS[i], 'list', 'LLEN' }
     if redis.call('TYPE', KEYS[i + 1]).ok == 'hash' then
-      uses[#uses + 1] = { KEYS[i + 1], 'hash', 'HGET', 'HDEL' }
+      uses[#uses + 1] = { KEYS[i + 1], 'hash', 'HDEL' }
       lockInfos[#lockInfos + 1] = KEYS[i + 1]
     end
   end
@@ -27,14 +27,9 @@ local function holdsEntries(first)
   return false
 end
 
--- Removes the fields of the pool. Returns whether a count was above 0.
+-- Removes the fields of the pool. A count of an empty list has drifted, whatever became of its pool.
 local function clearCounts(lockInfos, pool)
-  local hasCounts = false
-  for _, lockInfo in ipairs(lockInfos) do
-    hasCounts = hasCounts or (redis.call('HGET', lockInfo, pool) or '0') ~= '0'
-  end
   for _, lockInfo in ipairs(lockInfos) do
     redis.call('HDEL', lockInfo, pool)
   end
-  return hasCounts
 end

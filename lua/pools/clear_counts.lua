@@ -9,7 +9,7 @@
 -- ARGV[3]  heartbeat_at that made the pool a suspect; '' for none
 -- Reply    { 'alive' }
 --          { 'entries' }: a list is not empty, so requeue first
---          { 'cleared', 1 if a count was above 0, else 0 }
+--          { 'cleared' }
 -- Repeats its first reply when it is sent again (`includes/once.lua`).
 -- Also written by: gocraft (heartbeat, reaper, stale locks).
 --- @include once
@@ -29,4 +29,5 @@ if alive(pools, heartbeat, pool, maxAge, seen) then
 elseif holdsEntries(3) then
   return { 'entries' }
 end
-return answerOnce({ 'cleared', clearCounts(lockInfos, pool) and 1 or 0 })
+clearCounts(lockInfos, pool)
+return answerOnce({ 'cleared' })

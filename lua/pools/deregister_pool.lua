@@ -9,10 +9,10 @@
 -- ARGV[3]  heartbeat_at that made the pool a suspect; '' for none
 -- Reply    { 'alive' }
 --          { 'entries' }: a list is not empty, so requeue first
---          { 'deregistered' }
---          { 'traces' }: deregistered, and nothing in these types shows that it died. No count was above 0, and it had no heartbeat or
---            was not registered, as after a graceful stop
---          { 'gone' }: the same, and it had neither
+--          { 'deregistered' }: it was registered and had a heartbeat, which shows that it died
+--          { 'traces' }: it was not registered, or had no heartbeat, as after a graceful stop
+--          { 'gone' }: it had neither
+--          Counts show no death: the counters of a type may be rebuilt before this step
 -- Repeats its first reply when it is sent again (`includes/once.lua`).
 -- Also written by: gocraft (heartbeat, reaper, stale locks).
 --- @include once
@@ -34,10 +34,10 @@ elseif holdsEntries(3) then
   return { 'entries' }
 end
 local was = { heartbeat_at = redis.call('HGET', heartbeat, 'heartbeat_at') or nil }
-local hasCounts = clearCounts(lockInfos, pool)
+clearCounts(lockInfos, pool)
 redis.call('DEL', heartbeat)
 was.registered = redis.call('SREM', pools, pool) == 1 and 'yes' or nil
-local hasDied = hasCounts or was.registered and was.heartbeat_at
+local hasDied = was.registered and was.heartbeat_at
 local isGone = not was.registered and not was.heartbeat_at
 return recorded(answerOnce({ hasDied and 'deregistered' or isGone and 'gone' or 'traces' }),
   { what = 'deregister', pool = pool, was = was, is = changedFacts(was, {}) })

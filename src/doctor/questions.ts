@@ -26,7 +26,7 @@ const stride = 500;
  * Asks which commands the user of the connection may run. In Redis 7 a script can ask; it only needs EVAL. Without EVAL, this asks
  * with ACL DRYRUN, or runs the commands in a form that changes nothing.
  *
- * @param probe an unused key of the reaper.
+ * @param probe a key of the reaper that no one uses.
  * @throws Error if Redis does not reply.
  */
 export const askRights = async (redis: Redis, probe: string, questions: readonly Question[]): Promise<Answers> => {

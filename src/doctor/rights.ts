@@ -1,6 +1,7 @@
 import type { Redis } from 'ioredis';
 import type { Keys } from '../io/redis/keys.ts';
 import { keyRule, nameOf, type Right, rightsFor, ruleOf } from '../io/redis/rights.ts';
+import { newToken } from '../io/redis/scripts.ts';
 import { kindsOfKeys } from './keyTypes.ts';
 import { type Answers, askRights, type Question } from './questions.ts';
 import { blocking, type DoctorCheck, fine, notFine } from './report.ts';
@@ -32,12 +33,15 @@ export const checkRights = async ({
   const rights = rightsFor(version);
   const kinds = kindsOfKeys(keys);
   // Several keys for each command, so that a refused key is not taken for a refused command.
-  const unused = ['reaper:doctor', 'job_stats:reaper:doctor', 'jobs:reaper:doctor'].map((name) => keys.prefix + name);
+  const token = newToken();
+  // Some samples change what their key holds, so no other program may use it.
+  const probe = `${keys.probe}:${token}`;
+  const unused = ['reaper:doctor', 'job_stats:reaper', 'jobs:reaper'].map((name) => `${keys.prefix}${name}:${token}`);
   const plan = [
-    ...rights.map(({ command }) => samplesOf(command, [keys.probe, ...unused])),
+    ...rights.map(({ command }) => samplesOf(command, [probe, ...unused])),
     ...kinds.flatMap(({ key }) => [readSamples(key), writeSamples(key)]),
   ];
-  const answers = group(await askRights(redis, keys.probe, plan.flat()), plan);
+  const answers = group(await askRights(redis, probe, plan.flat()), plan);
   const ofCommands = rights.map((right, i) => ({ right, may: isAllowed(answers[i] ?? []) }));
   const ofKeys = kinds.map(({ key, isWritten }, i): KeyAccess => {
     const [read = [], write = []] = answers.slice(rights.length + 2 * i);

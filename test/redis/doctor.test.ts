@@ -197,6 +197,8 @@ describe('rights', () => {
   ])('without EVAL they are asked for by %s', async (_, more, found) => {
     await server.client.hset(keys.track, 'f', 2);
     await server.client.rpush(keys.queue('X'), 'a', 'b');
+    for (const name of [keys.probe, 't:reaper:doctor', 't:job_stats:reaper:doctor', 't:jobs:reaper:doctor'])
+      await server.client.rpush(name, 'c', 'd');
     const before = await dump(server.client);
     const report = await examine({ redis: await allow('-eval', '-ltrim', '-lpush', ...more) });
     const lines = linesOf(report, 'rights');

@@ -78,8 +78,7 @@ const ofTypes = ['A', 'B'].flatMap((type): [string, string][] => [
 ]);
 const cases: readonly (readonly [key: string, needed: string])[] = [
   ...ofTypes,
-  // A rescue writes the probe first, whatever it holds.
-  ...singleKeysOf(keys).filter(([key]) => key !== keys.probe),
+  ...singleKeysOf(keys),
   [keys.heartbeat('dead'), 'hash'],
   [keys.heartbeat('alive'), 'hash'],
   [keys.stats('bad'), 'hash'],

@@ -8,9 +8,6 @@ import type { RegistryReader } from './registry.ts';
 /** Removes a dead pool: its registration, its heartbeat and its counters. */
 export type Deregister = (suspect: Suspect, types: readonly string[]) => Promise<Deregistered>;
 
-/** No count above 0 in the types of the last step, and nothing else that shows a death. */
-const leftNoSign: ReadonlySet<string> = new Set(['traces', 'gone']);
-
 /** The pool with many types is removed in steps. If it stops between two, the pool stays registered, and the next pass repeats them. */
 export const createDeregister =
   ({
@@ -39,12 +36,9 @@ export const createDeregister =
         fence,
         { pass: `rescue/${pass}`, why: 'dead-pool' },
       );
-    let hadCounts = false;
     for (const some of steps.slice(0, -1)) {
       const reply = await run('clear_counts', some);
       if (reply.outcome !== 'cleared') return reply;
-      hadCounts ||= reply.hadCounts;
     }
-    const reply = await run('deregister_pool', steps.at(-1) ?? []);
-    return hadCounts && leftNoSign.has(reply.outcome) ? { outcome: 'deregistered' } : reply;
+    return run('deregister_pool', steps.at(-1) ?? []);
   };

@@ -66,7 +66,8 @@ export const createPreflight = ({
   const countError = (error: unknown) => {
     if (isDisruption(error)) count((error as Error).message);
   };
-  const probe = () => redis.set(keys.probe, 1, 'PX', probeLife);
+  // Redis refuses this write like any other, even where NX then writes nothing. What the key holds already may not be ours.
+  const probe = () => redis.set(keys.probe, 1, 'PX', probeLife, 'NX');
   const watch = async <T>(step: () => Promise<T>): Promise<T> => {
     try {
       return await step();

@@ -137,6 +137,22 @@ describe('fault 136: a pool that stopped gracefully does not count as rescued', 
     expect(await server.client.keys('t:jobs:*:lock_info')).toEqual([]);
   });
 
+  test.each([
+    [1, 'all pools', {}],
+    [1, 'this pool', { pools: ['gone'] }],
+    [101, 'this pool', { pools: ['gone'] }],
+  ])('so it is with counts above 0 in %i types left, in a rescue of %s', async (types, _, scope) => {
+    await server.client.sadd('t:worker_pools', 'gone');
+    for (let i = 0; i < types; i++) {
+      await server.client.sadd('t:known_jobs', `X${i}`);
+      await server.client.hset(`t:jobs:X${i}:lock_info`, 'gone', 3);
+    }
+    const { reaper, ends } = create();
+    await reaper.rescue({ grace: 0, ...scope });
+    expect(ends).toMatchObject([{ pool: 'gone', outcome: 'cleaned', entries: 0 }]);
+    expect(await server.client.keys('t:jobs:*:lock_info')).toEqual([]);
+  });
+
   test.each<[string, SeededPool]>([
     ['held an entry', dead('a')],
     ['was registered, and whose heartbeat stood still', { heartbeat: second(-60) }],

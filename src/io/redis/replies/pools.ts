@@ -48,7 +48,7 @@ export type QuarantinedRecord = readonly [
 /** Replies of the scripts in `lua/pools/`. */
 export const poolReplies = {
   clear_counts: outcomes({
-    cleared: (hadCounts: 0 | 1) => ({ hadCounts: hadCounts === 1 }),
+    cleared: nothing,
     alive: nothing,
     entries: nothing,
   }),
