@@ -19,8 +19,7 @@ local function recordChange(record, state, origin, hasRoom)
 end
 
 -- Redis may evict a queue, because every key here has a time to live, and keep the records. A record that may be in no queue
--- is queued again, later than any claim lasts, because a host may be sending it.
-local requeueAfter = 60000
+-- is queued again, for `requeueAfter` later, because a host may be sending it.
 local function mayBeUnqueued(record, origin)
   return record and record.kind ~= 'parked' and record.origin == origin
 end

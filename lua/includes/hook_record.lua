@@ -40,6 +40,15 @@ local function isClaimed(record)
   return record.kind == 'sending' or record.kind == 'resending'
 end
 
+-- How long a hook waits for its first attempt at most (ms): one that may be in no queue is queued again for so much later.
+local requeueAfter = 60000
+
+-- Whether a hook that is due in more than `requeueAfter` has a time of before the clock of Redis went back: it waits for its first
+-- attempt, or its last one is still to come.
+local function isMisdated(record, at)
+  return record.attempts == 0 or record.last * 1000 > at + 1000
+end
+
 local function writeRecord(hooks, id, record)
   redis.call('HSET', hooks, id, recordText(record))
 end
