@@ -75,7 +75,7 @@ export const createExplain = (
     pools: Pools;
     policy: Policy;
     records: HookRecords;
-    hooks: Pick<Hooks, 'plan'>;
+    hooks: Pick<Hooks, 'plan' | 'faults'>;
     createSearch: (visitor: PlaceVisitor) => Search;
     findElsewhere: ReturnType<typeof createElsewhere>;
   },
@@ -157,7 +157,9 @@ const actions: Readonly<Record<Verdict, string>> = {
 };
 
 /** What a sweep would do with a tracked job: a hook that is there already is not enqueued again. */
-const actionOn = async (job: TrackedJob, verdict: Verdict, hooks: Pick<Hooks, 'plan'>): Promise<string> => {
+const actionOn = async (job: TrackedJob, verdict: Verdict, hooks: Pick<Hooks, 'plan' | 'faults'>): Promise<string> => {
+  const [fault] = verdict === 'refire' || verdict === 'fail' ? await hooks.faults([job]) : [];
+  if (fault !== undefined) return `abandoned: ${fault}`;
   const [unqueued] = verdict === 'refire' ? await hooks.plan([job]) : [];
   return unqueued === undefined ? actions[verdict] : `nothing: ${unqueuedHooks[unqueued.outcome]}`;
 };
@@ -171,7 +173,7 @@ const unqueuedHooks: Readonly<Record<UnqueuedHook['outcome'], string>> = {
 };
 
 const findHook = async (records: HookRecords, id: string): Promise<ExplainedHook | undefined> => {
-  const hook = await records.find(id);
+  const hook = await unlessWrongType(records.find(id), undefined);
   if (hook === undefined) return undefined;
   return { ...hookRecordOf(hook), nextAttemptAt: isoTimeOrNone(await records.nextAttempt(hook)) };
 };

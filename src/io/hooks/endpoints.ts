@@ -3,7 +3,7 @@ import type { Deps } from '../redis/deps.ts';
 import { isWrongType } from '../redis/errors.ts';
 import { inChunks, readSet } from '../redis/paged.ts';
 import { redisTime } from '../redis/time.ts';
-import { unlessWrongType } from '../redis/wrongTypes.ts';
+import { orNamed, unlessWrongType } from '../redis/wrongTypes.ts';
 import type { Breaker, ClaimSettings } from './claims.ts';
 import { type HookRecord, isMisdated, recordOf, requeueAfter } from './record.ts';
 
@@ -131,17 +131,19 @@ export const createEndpoints = ({
   };
 
   return {
-    endpoints: async () => readAll((await readSet(connection, keys.hookEndpoints)).sort()),
+    async endpoints() {
+      const origins = readSet(connection, keys.hookEndpoints);
+      return readAll((await orNamed(redis, [keys.hookEndpoints, 'set'], origins)).sort());
+    },
     async firstEndpoints(max) {
       const [, found] = await redis.sscan(keys.hookEndpoints, '0', 'COUNT', max);
       return readAll(found.slice(0, max).sort());
     },
     async nextAttempt(hook) {
-      const { id, endpoint } = hook;
       const [time, due, state] = await Promise.all([
         now(),
-        unlessWrongType(redis.zscore(keys.dueHooks(endpoint), id), null),
-        unlessWrongType<(string | null)[]>(redis.hmget(keys.hookEndpoint(endpoint), ...stateFields), []),
+        unlessWrongType(redis.zscore(keys.dueHooks(hook.endpoint), hook.id), null),
+        unlessWrongType<(string | null)[]>(redis.hmget(keys.hookEndpoint(hook.endpoint), ...stateFields), []),
       ]);
       const at = finite(due);
       if (at === undefined) return undefined;

@@ -1,10 +1,12 @@
+import type { Redis } from 'ioredis';
 import type { HookReply, UnqueuedHook } from '../../machines/types/job.ts';
 import { clockOverride } from '../clock.ts';
 import type { Deps } from '../redis/deps.ts';
+import type { Keys } from '../redis/keys.ts';
 import { partsOf } from '../redis/paged.ts';
 import { retry } from '../redis/retry.ts';
 import { type AuditNote, callOnce, type Fence, type ReplyOf } from '../redis/scripts.ts';
-import { unlessWrongType } from '../redis/wrongTypes.ts';
+import { findWrongTyped, unlessWrongType } from '../redis/wrongTypes.ts';
 import { type HookRecord, recordOf } from './record.ts';
 
 /** A change of a job that an endpoint has not confirmed yet. */
@@ -38,6 +40,8 @@ export interface HookQueue {
   enqueue(changes: readonly Change[], fence?: Fence | undefined, note?: AuditNote): Promise<readonly Enqueued[]>;
   /** Returns what would become of each change that `enqueue` would not enqueue, else undefined. Changes nothing. */
   plan(changes: readonly Change[]): Promise<readonly (UnqueuedHook | undefined)[]>;
+  /** Why a change for an endpoint could not be recorded, with the key: one of another type. No entry for one that could be. */
+  faults(endpoints: readonly string[]): Promise<ReadonlyMap<string, string>>;
 }
 
 /** Changes that one script call enqueues. */
@@ -96,6 +100,8 @@ export const createHookQueue = ({
       return replies.map((reply) => (reply.outcome === 'unclear' ? resolved.shift() : reply) as Enqueued);
     },
 
+    faults: (endpoints) => findFaults(redis, keys, endpoints),
+
     async plan(changes) {
       const ids = changes.map(({ id }) => id);
       const texts = await unlessWrongType<(string | null)[]>(redis.hmget(keys.hooks, ...ids), []);
@@ -114,6 +120,25 @@ export const createHookQueue = ({
       });
     },
   };
+};
+
+/** One message for each endpoint with a key that holds another type. */
+const findFaults = async (
+  redis: Redis,
+  keys: Keys,
+  endpoints: readonly string[],
+): Promise<ReadonlyMap<string, string>> => {
+  const shared = await findWrongTyped(redis, [
+    [keys.hooks, 'hash'],
+    [keys.parkedHooks, 'zset'],
+    [keys.hookEndpoints, 'set'],
+  ]);
+  const faults = new Map<string, string>();
+  for (const endpoint of new Set(endpoints)) {
+    const all = [...shared, ...(await findWrongTyped(redis, [[keys.dueHooks(endpoint), 'zset']]))];
+    if (all.length > 0) faults.set(endpoint, all.join('; '));
+  }
+  return faults;
 };
 
 /**
