@@ -40,7 +40,12 @@ end
 
 -- Records that the endpoint of one job must receive a state.
 local function enqueueHook(hooks, parked, origins, due, id, state, origin, at, maxRecords)
-  local record = readRecord(redis.call('HGET', hooks, id))
+  local text = redis.call('HGET', hooks, id)
+  local record = readRecord(text)
+  if text and not record then
+    -- The next sweep reports it.
+    return 'refused'
+  end
   local outcome, new = recordChange(record, state, origin, record or roomFor(hooks, due, maxRecords) > 0)
   redis.call('SADD', origins, origin)
   if new then

@@ -13,13 +13,16 @@
 -- answer:   the last answer, a word; `-` for none
 --
 -- The record holds no event. The sender builds it from the stats, so that it always reports the newest change.
+local KINDS = { pending = true, asked = true, sending = true, resending = true, parked = true }
+
+-- Returns nil for no record, and for one that cannot be read: the latter stays as it is, whatever the job does.
 local function readRecord(text)
   if not text then
     return nil
   end
   local kind, state, origin, attempts, first, last, answer =
     string.match(text, '^(%S+) (%S+) (%S+) (%d+) (%d+) (%d+) (%S+)$')
-  if not kind then
+  if not KINDS[kind] then
     return nil
   end
   return { kind = kind, state = state, origin = origin, attempts = tonumber(attempts), first = tonumber(first),

@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import { type AnyActorRef, createActor, fromPromise } from 'xstate';
-import type { Enqueued } from '../io/hooks/enqueue.ts';
+import type { Enqueued, RefusedHook } from '../io/hooks/enqueue.ts';
 import type { TrackedJob } from '../machines/facts.ts';
 import type { jobMachine } from '../machines/job.ts';
 import { messageOf } from '../machines/messageOf.ts';
@@ -37,7 +37,7 @@ export const createJudgePage = ({
   /** Enqueues the hooks of these jobs in one round trip. */
   enqueue: (jobs: readonly TrackedJob[]) => Promise<readonly Enqueued[]>;
   /** Which hooks of these jobs would not be enqueued. */
-  enqueuePlan: (jobs: readonly TrackedJob[]) => Promise<readonly (UnqueuedHook | undefined)[]>;
+  enqueuePlan: (jobs: readonly TrackedJob[]) => Promise<readonly (UnqueuedHook | RefusedHook | undefined)[]>;
   /** Why the hooks of these jobs cannot be recorded; undefined for each that can be. */
   faultsOfHooks: (jobs: readonly TrackedJob[]) => Promise<readonly (string | undefined)[]>;
   /** Why Redis refuses writes, if that is what an error says. */
@@ -146,7 +146,8 @@ const createPageHooks = () => {
     keep(jobs: readonly TrackedJob[], replies: readonly (Enqueued | undefined)[]) {
       for (const [i, job] of jobs.entries()) {
         const reply = replies[i];
-        if (reply !== undefined && reply.outcome !== 'refused') hooks.set(job, reply);
+        if (reply?.outcome === 'refused') faults.set(job, reply.error);
+        else if (reply !== undefined) hooks.set(job, reply);
       }
     },
     keepFaults(jobs: readonly TrackedJob[], found: readonly (string | undefined)[]) {

@@ -161,6 +161,7 @@ const actionOn = async (job: TrackedJob, verdict: Verdict, hooks: Pick<Hooks, 'p
   const [fault] = verdict === 'refire' || verdict === 'fail' ? await hooks.faults([job]) : [];
   if (fault !== undefined) return `abandoned: ${fault}`;
   const [unqueued] = verdict === 'refire' ? await hooks.plan([job]) : [];
+  if (unqueued?.outcome === 'refused') return `abandoned: ${unqueued.error}`;
   return unqueued === undefined ? actions[verdict] : `nothing: ${unqueuedHooks[unqueued.outcome]}`;
 };
 

@@ -1,7 +1,7 @@
 import type { Facts, TrackedJob } from '../../machines/facts.ts';
 import type { UnqueuedHook } from '../../machines/types/job.ts';
 import { type Clock, monotonicOf } from '../clock.ts';
-import type { Change, Enqueued, HookQueue } from './enqueue.ts';
+import type { Change, Enqueued, HookQueue, RefusedHook } from './enqueue.ts';
 import type { CheckIn } from './hookEvent.ts';
 import { endpointOf } from './http/destination.ts';
 import type { Sender } from './sender.ts';
@@ -11,7 +11,7 @@ export interface Hooks {
   /** Enqueues the hooks of jobs of one sweep, in one round trip. Returns what becomes of each. */
   enqueue(jobs: readonly TrackedJob[]): Promise<readonly Enqueued[]>;
   /** Returns what would become of each job's hook that `enqueue` would not enqueue, else undefined. Changes nothing. */
-  plan(jobs: readonly TrackedJob[]): Promise<readonly (UnqueuedHook | undefined)[]>;
+  plan(jobs: readonly TrackedJob[]): Promise<readonly (UnqueuedHook | RefusedHook | undefined)[]>;
   /** Why the hook of each job could not be recorded, with the key; undefined if it could be, or there is no endpoint. */
   faults(jobs: readonly TrackedJob[]): Promise<readonly (string | undefined)[]>;
   /** The endpoint of a hook URL, for scripts that enqueue a hook themselves; undefined without a URL. */

@@ -63,3 +63,28 @@ test('the administration of hooks names the key of another type', async () => {
     });
   }
 });
+
+test.each(['junk', `postponed Success:1 ${unheard} 0 0 0 -`])(
+  'a record of a hook that is "%s" is left as it is, and a plan, a sweep and explain say so',
+  async (text) => {
+    await seedJob(redis, 'refire', { status: 'Success', web_hook_url: `${unheard}/x` });
+    await seedJob(redis, 'fail', { status: 'Running', age: 200_000, web_hook_url: `${unheard}/x` });
+    await redis.hset(keys.hooks, 'refire', text, 'fail', text);
+    const reaper = opened.create({ redis: server.url });
+    const jobs: JobOutcome[] = [];
+    reaper.on('job', (job) => void jobs.push(job));
+    const why = `${keys.hooks}: the record of refire cannot be read; the reaper does not touch it: remove that field`;
+    expect((await reaper.explain('refire')).action).toBe(`abandoned: ${why}`);
+    expect((await reaper.sweep({ plan: true })).outcomes).toEqual({ abandoned: 1, planned: 1 });
+    expect((await reaper.sweep()).outcomes).toEqual({ abandoned: 1, done: 1 });
+    expect(jobs.flatMap(({ error }) => error ?? [])).toEqual([why, why]);
+    expect(await redis.hgetall(keys.hooks)).toEqual({ refire: text, fail: text });
+    expect(await redis.zrange(keys.dueHooks(unheard), '0', '-1')).toEqual([]);
+    // No host sends what cannot be read, though it is in a queue.
+    await redis.zadd(keys.dueHooks(unheard), 1, 'refire');
+    await redis.sadd(keys.hookEndpoints, unheard);
+    await reaper.hooks.quiet();
+    expect(await redis.hget(keys.hooks, 'refire')).toBe(text);
+    expect(await redis.exists(keys.dueHooks(unheard))).toBe(0);
+  },
+);
