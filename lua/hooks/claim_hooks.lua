@@ -46,7 +46,7 @@ end
 
 local refused = refusalOf({
   { hooks, 'hash', 'HMGET', 'HSET' },
-  { due, 'zset', 'ZSCORE', 'ZADD', 'ZREM', 'ZRANGE' },
+  { due, 'zset', 'ZSCORE', 'ZADD', 'ZREM', 'ZRANGE', 'ZRANGEBYSCORE' },
   { endpoint, 'hash', 'HMGET', 'HSET', 'HDEL' },
   { origins, 'set', 'SREM' },
   KEYS[5] and { KEYS[5], false, 'HMGET' },
@@ -77,6 +77,20 @@ elseif tokens then
   tokens = held
 end
 
+-- Hooks with times of before the clock of Redis went back are due now. How much of such a claim has passed is unknown: its host gets a
+-- whole one. Retries may be in the way of some of them, until they are due.
+local far = redis.call('ZRANGEBYSCORE', due, string.format('(%d', at + requeueAfter), '+inf', 'LIMIT', 0, 2 * asked)
+for i, text in ipairs(#far > 0 and redis.call('HMGET', hooks, unpack(far)) or {}) do
+  local record = readRecord(text)
+  if record and isMisdated(record, at) then
+    if isClaimed(record) then
+      record.last = math.floor(at / 1000)
+      writeRecord(hooks, far[i], record)
+    end
+    redis.call('ZADD', due, isClaimed(record) and claimEnd or now, far[i])
+  end
+end
+
 local claimed, unread, size, records, queue, lost = {}, {}, 0, {}, {}, {}
 -- A caller may name a hook twice.
 local seen = {}
@@ -101,7 +115,7 @@ for i = 5, #KEYS do
       record.kind = isRequested and 'resending' or 'sending'
       record.attempts = record.attempts + 1
       record.last = math.floor(at / 1000)
-      record.first = record.first > 0 and record.first or record.last
+      record.first = record.first > 0 and math.min(record.first, record.last) or record.last
       records[#records + 1] = id
       records[#records + 1] = recordText(record)
       queue[#queue + 1] = claimEnd

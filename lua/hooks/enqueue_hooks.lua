@@ -16,7 +16,7 @@
 --          `parked`: delivery of this state was given up
 --          `deferred`: the limit of records is reached
 --          `unclear`: another state is parked; nothing was done, and a call with the stats decides
---          `refused`, with the error as a third value, which names the queue of the endpoint
+--          `refused`, with the error as a third value, which names the queue of the endpoint, or the record that cannot be read
 -- The new records are one entry of the audit stream (`includes/audit.lua`).
 -- Repeats its first reply when it is sent again (`includes/once.lua`): its own records would be `already-pending`.
 -- Also written by: every script of hooks; the Go jobservice (stats).
@@ -83,13 +83,17 @@ for from = 4 + count, #ARGV, 3 * STRIDE do
       state = stats and stateOf(stats) == record.state and record.state or state
     end
     local outcome, new = 'unclear', nil
-    if refusals[endpoint] then
+    local refusal = refusals[endpoint] and refusals[endpoint].err or nil
+    if texts[n] and not record then
+      refusal = string.format('%s: the record of %s cannot be read; the reaper does not touch it: remove that field', hooks, id)
+    end
+    if refusal then
       outcome = 'refused'
     elseif not isUnclear then
       rooms[endpoint] = rooms[endpoint] or roomFor(hooks, KEYS[3 + endpoint], maxRecords)
       outcome, new = recordChange(record, state, ARGV[3 + endpoint], rooms[endpoint] > added)
     end
-    addRun(reply, outcome, refusals[endpoint] and refusals[endpoint].err or nil)
+    addRun(reply, outcome, refusal)
     if new then
       added = record and added or added + 1
       records[#records + 1] = id
@@ -102,7 +106,7 @@ for from = 4 + count, #ARGV, 3 * STRIDE do
       if record and record.kind == 'parked' then
         unparked[#unparked + 1] = id
       end
-    elseif not isUnclear and not refusals[endpoint] and mayBeUnqueued(record, ARGV[3 + endpoint]) then
+    elseif not isUnclear and not refusal and mayBeUnqueued(record, ARGV[3 + endpoint]) then
       local queue = known[endpoint] or {}
       known[endpoint] = queue
       queue[#queue + 1] = at + requeueAfter

@@ -19,8 +19,7 @@ local function recordChange(record, state, origin, hasRoom)
 end
 
 -- Redis may evict a queue, because every key here has a time to live, and keep the records. A record that may be in no queue
--- is queued again, later than any claim lasts, because a host may be sending it.
-local requeueAfter = 60000
+-- is queued again, for `requeueAfter` later, because a host may be sending it.
 local function mayBeUnqueued(record, origin)
   return record and record.kind ~= 'parked' and record.origin == origin
 end
@@ -41,7 +40,12 @@ end
 
 -- Records that the endpoint of one job must receive a state.
 local function enqueueHook(hooks, parked, origins, due, id, state, origin, at, maxRecords)
-  local record = readRecord(redis.call('HGET', hooks, id))
+  local text = redis.call('HGET', hooks, id)
+  local record = readRecord(text)
+  if text and not record then
+    -- The next sweep reports it.
+    return 'refused'
+  end
   local outcome, new = recordChange(record, state, origin, record or roomFor(hooks, due, maxRecords) > 0)
   redis.call('SADD', origins, origin)
   if new then

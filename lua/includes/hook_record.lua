@@ -13,13 +13,16 @@
 -- answer:   the last answer, a word; `-` for none
 --
 -- The record holds no event. The sender builds it from the stats, so that it always reports the newest change.
+local KINDS = { pending = true, asked = true, sending = true, resending = true, parked = true }
+
+-- Returns nil for no record, and for one that cannot be read: the latter stays as it is, whatever the job does.
 local function readRecord(text)
   if not text then
     return nil
   end
   local kind, state, origin, attempts, first, last, answer =
     string.match(text, '^(%S+) (%S+) (%S+) (%d+) (%d+) (%d+) (%S+)$')
-  if not kind then
+  if not KINDS[kind] then
     return nil
   end
   return { kind = kind, state = state, origin = origin, attempts = tonumber(attempts), first = tonumber(first),
@@ -38,6 +41,15 @@ end
 
 local function isClaimed(record)
   return record.kind == 'sending' or record.kind == 'resending'
+end
+
+-- How long a hook waits for its first attempt at most (ms): one that may be in no queue is queued again for so much later.
+local requeueAfter = 60000
+
+-- Whether a hook that is due in more than `requeueAfter` has a time of before the clock of Redis went back: it waits for its first
+-- attempt, or its last one is still to come.
+local function isMisdated(record, at)
+  return record.attempts == 0 or record.last * 1000 > at + 1000
 end
 
 local function writeRecord(hooks, id, record)

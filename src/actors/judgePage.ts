@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import { type AnyActorRef, createActor, fromPromise } from 'xstate';
-import type { Enqueued } from '../io/hooks/enqueue.ts';
+import type { Enqueued, RefusedHook } from '../io/hooks/enqueue.ts';
 import type { TrackedJob } from '../machines/facts.ts';
 import type { jobMachine } from '../machines/job.ts';
 import { messageOf } from '../machines/messageOf.ts';
@@ -26,6 +26,7 @@ export const createJudgePage = ({
   job,
   enqueue,
   enqueuePlan,
+  faultsOfHooks,
   refusalOf,
   isFollowed,
   observe,
@@ -35,7 +36,9 @@ export const createJudgePage = ({
   /** Enqueues the hooks of these jobs in one round trip. */
   enqueue: (jobs: readonly TrackedJob[]) => Promise<readonly Enqueued[]>;
   /** Which hooks of these jobs would not be enqueued. */
-  enqueuePlan: (jobs: readonly TrackedJob[]) => Promise<readonly (UnqueuedHook | undefined)[]>;
+  enqueuePlan: (jobs: readonly TrackedJob[]) => Promise<readonly (UnqueuedHook | RefusedHook | undefined)[]>;
+  /** Why the hooks of these jobs cannot be recorded; undefined for each that can be. */
+  faultsOfHooks: (jobs: readonly TrackedJob[]) => Promise<readonly (string | undefined)[]>;
   /** Why Redis refuses writes, if that is what an error says. */
   refusalOf: (error: unknown) => SuspensionReason | undefined;
   /** Whether an inspector wants to see this actor. The inspection events of each actor cost a tenth of a sweep. */
@@ -74,6 +77,8 @@ export const createJudgePage = ({
       // A limit is one of acts, and a hook that would not be enqueued is none.
       const foreseen = plan || actsLeft !== undefined ? jobsToRefire(found) : [];
       if (foreseen.length > 0) page.keep(foreseen, await enqueuePlan(foreseen));
+      const told = plan ? jobsToTell(found) : [];
+      if (told.length > 0) page.keepFaults(told, await faultsOfHooks(told));
       const { judged, acts, others } = chooseFrom(found, scope, actsLeft, ({ job }) => page.has(job));
       const refires = plan ? [] : judged.filter(isRefire);
       const unasked = jobsToRefire(refires).filter((one) => !page.has(one));
@@ -132,13 +137,22 @@ const createCounts = () => {
 /** What becomes of the hooks of a page, as far as it is known. */
 const createPageHooks = () => {
   const hooks = new Map<TrackedJob, HookReply>();
+  const faults = new Map<TrackedJob, string>();
   return {
     replyTo: (job: TrackedJob) => hooks.get(job),
+    faultOf: (job: TrackedJob) => faults.get(job),
     has: (job: TrackedJob) => hooks.has(job),
     keep(jobs: readonly TrackedJob[], replies: readonly (Enqueued | undefined)[]) {
       for (const [i, job] of jobs.entries()) {
         const reply = replies[i];
-        if (reply !== undefined && reply.outcome !== 'refused') hooks.set(job, reply);
+        if (reply?.outcome === 'refused') faults.set(job, reply.error);
+        else if (reply !== undefined) hooks.set(job, reply);
+      }
+    },
+    keepFaults(jobs: readonly TrackedJob[], found: readonly (string | undefined)[]) {
+      for (const [i, job] of jobs.entries()) {
+        const fault = found[i];
+        if (fault !== undefined) faults.set(job, fault);
       }
     },
   };
@@ -158,6 +172,9 @@ const judgeAll = (jobs: readonly TrackedJob[], policy: Policy, scope: SweepScope
   });
 
 const jobsToRefire = (found: readonly Judged[]): TrackedJob[] => found.filter(isRefire).map(({ job }) => job);
+/** Jobs with an act that records a hook. */
+const jobsToTell = (found: readonly Judged[]): TrackedJob[] =>
+  found.filter((one) => isRefire(one) || (one.judgement.verdict === 'fail' && !one.hasMoved)).map(({ job }) => job);
 const isRefire = ({ judgement, hasMoved }: Judged): boolean => judgement.verdict === 'refire' && !hasMoved;
 
 /**

@@ -1,6 +1,5 @@
 import type { Deps } from '../io/redis/deps.ts';
-import { classify, isWrongType, RedisError } from '../io/redis/errors.ts';
-import { findWrongTyped } from '../io/redis/wrongTypes.ts';
+import { orNamed } from '../io/redis/wrongTypes.ts';
 import { readArguments } from '../options.ts';
 import { type AuditEntry, auditEntryOf, type StoredEntry, storedEntryOf } from './auditEntries.ts';
 import { createUndo, type UndoOutcome } from './undo.ts';
@@ -127,13 +126,7 @@ const readEntries = async (
   oldest: string,
   count: number,
 ): Promise<[id: string, fields: string[]][]> => {
-  try {
-    return await redis.xrevrange(keys.audit, newest, oldest, 'COUNT', count);
-  } catch (error) {
-    const [fault] = isWrongType(error) ? await findWrongTyped(redis, [[keys.audit, 'stream']]) : [];
-    if (fault === undefined) throw error;
-    throw new RedisError({ ...classify(error), message: `${fault} (WRONGTYPE)` }, { cause: error });
-  }
+  return orNamed(redis, [keys.audit, 'stream'], redis.xrevrange(keys.audit, newest, oldest, 'COUNT', count));
 };
 
 const matches = ({ job, jobs, pool, who }: StoredEntry, filter: Pick<AuditFilter, 'id' | 'pool' | 'who'>): boolean =>

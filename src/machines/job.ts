@@ -35,8 +35,9 @@ const act = fromPromise<ActReply, ActInput>(() => Promise.reject(new Error('an a
  *    `loading`, which reads its facts again.
  * 2. `compare`: judges the facts. A job with nothing to do ends in `keep`, in its actor's first tick. The hooks of a page are
  *    enqueued together: a job to refire asks its page for its own, and ends in `done` if the page has the reply. A plan
- *    ends in `planned`, unless the page says that the hook would not be enqueued. A job that is not, or no longer, what the
- *    sweep was asked to act on ends in `keep` too, with the outcome `overtaken`.
+ *    ends in `planned`, unless the page says that the hook would not be enqueued, or could not be recorded: that ends in
+ *    `abandoned`. A job that is not, or no longer, what the sweep was asked to act on ends in `keep` too, with the outcome
+ *    `overtaken`.
  * 3. `acting`: `fail`, `refire`, `reset` or `untrack`, as the verdict says. Each invokes one act, which Redis does only if
  *    the job is as it was judged. The outcome is handled here for all four of them.
  * 4. Final: `done`, with what Redis replied; `overtaken` a second time; `fenced` without the lease; `refused`
@@ -61,6 +62,7 @@ export const jobMachine = setup({
     isVerdict: ({ context: { judgement, moved } }, { verdict }: { verdict: Verdict }) =>
       (moved === undefined ? judgement?.verdict : 'keep') === verdict,
     isPlan: ({ context }) => context.plan,
+    cannotAct: ({ context }) => context.error !== undefined,
     isAnswered: ({ context }) => context.reply !== undefined,
     mayJudgeAgain: ({ context }, { reply }: { reply: ActReply }) =>
       reply.outcome === 'overtaken' && context.judged === 1,
@@ -125,6 +127,7 @@ export const jobMachine = setup({
       entry: 'judge',
       always: [
         { guard: { type: 'isVerdict', params: { verdict: 'keep' } }, target: 'keep' },
+        { guard: 'cannotAct', target: 'abandoned' },
         { guard: 'isAnswered', target: 'done' },
         { guard: 'isPlan', target: 'planned' },
         { guard: { type: 'isVerdict', params: { verdict: 'fail' } }, target: 'acting.fail' },
@@ -203,15 +206,20 @@ const plannedActOf = ({ job, judgement }: JobContext): PlannedAct => {
 
 /** What a judgement says of a job to its context. */
 export const judgedBy = (
-  { job, page, scope }: JobInput,
+  { job, page, plan, scope }: JobInput,
   judgement: Judgement,
   judged: number,
-): Pick<JobContext, 'judgement' | 'judged' | 'reply' | 'moved'> => ({
-  judgement,
-  judged,
-  reply: judgement.verdict === 'refire' ? page?.replyTo(job) : undefined,
-  moved: scope === undefined ? undefined : movedFrom(scope, job, judgement),
-});
+): Pick<JobContext, 'judgement' | 'judged' | 'reply' | 'moved' | 'error'> => {
+  const moved = scope === undefined ? undefined : movedFrom(scope, job, judgement);
+  const fault = plan && moved === undefined ? page?.faultOf(job) : undefined;
+  return {
+    judgement,
+    judged,
+    reply: judgement.verdict === 'refire' ? page?.replyTo(job) : undefined,
+    moved,
+    error: fault === undefined ? undefined : new Error(fault),
+  };
+};
 
 /** What became of a job that has ended in the state with this output. */
 export const outcomeOf = (context: JobContext, end: JobEnd | Refused): JobOutcome => {

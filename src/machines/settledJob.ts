@@ -10,7 +10,7 @@ export interface SettledInput extends JobInput {
 
 /** The final state of `jobMachine` in which a job ends in the first tick of its actor, and the output of that state. */
 export interface Settled {
-  readonly state: 'keep' | 'done' | 'planned';
+  readonly state: 'keep' | 'done' | 'planned' | 'abandoned';
   readonly end: JobEnd;
 }
 
@@ -44,13 +44,14 @@ const same = <T>(snapshot: T): T => snapshot;
 /** The context after `judge`. */
 const contextOf = (input: SettledInput): JobContext => {
   const { job, policy, plan, scope, page, judgement } = input;
-  const { judged, reply, moved } = judgedBy(input, judgement, 1);
-  return { job, policy, plan, scope, page, judgement, judged, reply, moved, error: undefined };
+  const { judged, reply, moved, error } = judgedBy(input, judgement, 1);
+  return { job, policy, plan, scope, page, judgement, judged, reply, moved, error };
 };
 
-const endOf = ({ plan, judgement, moved, reply }: JobContext): Settled | undefined => {
+const endOf = ({ plan, judgement, moved, reply, error }: JobContext): Settled | undefined => {
   if (moved !== undefined) return { state: 'keep', end: 'overtaken' };
   if (judgement?.verdict === 'keep') return { state: 'keep', end: 'kept' };
+  if (error !== undefined) return { state: 'abandoned', end: 'abandoned' };
   if (reply !== undefined) return { state: 'done', end: reply.outcome };
   return plan ? { state: 'planned', end: 'planned' } : undefined;
 };

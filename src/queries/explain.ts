@@ -75,7 +75,7 @@ export const createExplain = (
     pools: Pools;
     policy: Policy;
     records: HookRecords;
-    hooks: Pick<Hooks, 'plan'>;
+    hooks: Pick<Hooks, 'plan' | 'faults'>;
     createSearch: (visitor: PlaceVisitor) => Search;
     findElsewhere: ReturnType<typeof createElsewhere>;
   },
@@ -157,8 +157,11 @@ const actions: Readonly<Record<Verdict, string>> = {
 };
 
 /** What a sweep would do with a tracked job: a hook that is there already is not enqueued again. */
-const actionOn = async (job: TrackedJob, verdict: Verdict, hooks: Pick<Hooks, 'plan'>): Promise<string> => {
+const actionOn = async (job: TrackedJob, verdict: Verdict, hooks: Pick<Hooks, 'plan' | 'faults'>): Promise<string> => {
+  const [fault] = verdict === 'refire' || verdict === 'fail' ? await hooks.faults([job]) : [];
+  if (fault !== undefined) return `abandoned: ${fault}`;
   const [unqueued] = verdict === 'refire' ? await hooks.plan([job]) : [];
+  if (unqueued?.outcome === 'refused') return `abandoned: ${unqueued.error}`;
   return unqueued === undefined ? actions[verdict] : `nothing: ${unqueuedHooks[unqueued.outcome]}`;
 };
 

@@ -75,6 +75,7 @@ const sweepOf = ({ ports, schedule, startBlock, reporting, isFollowed }: Wiring)
         job,
         enqueue: delivery.passHooks.enqueue,
         enqueuePlan: delivery.hooks.plan,
+        faultsOfHooks: delivery.hooks.faults,
         refusalOf,
         isFollowed,
         observe: reporting.job,

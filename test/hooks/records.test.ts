@@ -51,6 +51,29 @@ describe('an endpoint is shown', () => {
     expect(await recordsOf().endpoints()).toMatchObject([{ endpoint, pending: 1, breaker, wait }]);
   });
 
+  test.each([
+    [
+      'at once if a hook is to wait longer than any waits for its first attempt',
+      'pending Error:7 e 0 0 0 -',
+      60_001,
+      0,
+    ],
+    ['after its wait if that is not so long', 'pending Error:7 e 0 0 0 -', 60_000, 60_000],
+    ['at once if its last attempt is still to come', 'pending Error:7 e 2 5 LATER 503', 900_000, 0],
+    ['when its retry is due', 'pending Error:7 e 2 5 NOW 503', 900_000, 900_000],
+    ['at once if its claim is still to come', 'sending Error:7 e 1 5 LATER -', 900_000, 0],
+    ['when a record is due that cannot be read', 'junk', 900_000, 900_000],
+  ])('fault 104: as due %s', async (_, template, wait, left) => {
+    const [now, later] = [Math.floor(at / 1_000) + 1, Math.floor(at / 1_000) + 2].map(String) as [string, string];
+    const text = template.replace('NOW', now).replace('LATER', later).replace(' e ', ` ${endpoint} `);
+    await redis.sadd(keys.hookEndpoints, endpoint);
+    await redis.hset(keys.hooks, 'j', text);
+    await redis.zadd(keys.dueHooks(endpoint), at + wait, 'j');
+    expect(await recordsOf().endpoints()).toMatchObject([{ pending: 1, wait: left }]);
+    const record = await recordsOf().find('j');
+    expect(record && (await recordsOf().nextAttempt(record))).toBe(record && at + left);
+  });
+
   test('as unreadable if its keys hold another type, and the other endpoints are shown as usual', async () => {
     await seedEndpoint({ failures: 3, open_until: at + 9_000 }, 'http://b:1');
     await redis.sadd(keys.hookEndpoints, endpoint, 'http://c:1');

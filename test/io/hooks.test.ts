@@ -25,6 +25,7 @@ const start = (outcomes: readonly HookEnd[] = [], taken?: readonly string[]) => 
         asked.push(changes);
         return changes.map(() => ({ outcome: 'parked' }));
       },
+      faults: async (endpoints) => new Map(endpoints.map((endpoint) => [endpoint, `${endpoint} is full`])),
     },
     sender: { holdText: () => undefined },
     rewriteOrigins: { 'http://old': 'https://new/in' },

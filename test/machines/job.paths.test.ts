@@ -72,6 +72,7 @@ test('a job with nothing to do ends in its first tick', () => {
 
 const pageThatSays = (outcome: HookEnd | undefined) => ({
   replyTo: () => (outcome === undefined ? undefined : { outcome }),
+  faultOf: () => undefined,
 });
 
 test.each(['enqueued', 'already-pending', 'parked', 'deferred'] as const)(
@@ -89,6 +90,22 @@ test.each(['enqueued', 'already-pending', 'parked', 'deferred'] as const)(
   },
 );
 
+test('a planned act whose hook could not be recorded is abandoned; a sweep finds that out itself', () => {
+  const page = { ...pageThatSays(undefined), faultOf: () => 't:reaper:hooks: holds a list' };
+  for (const verdict of ['refire', 'fail'] as const) {
+    const [plan, sweep] = [true, false].map((plan) =>
+      createActor(machine, { input: { job: jobFor(verdict), policy, plan, page }, inspect: coverage.inspect })
+        .start()
+        .getSnapshot(),
+    );
+    expect(plan?.output).toMatchObject({
+      ...{ verdict, outcome: 'abandoned', act: undefined },
+      ...{ error: 't:reaper:hooks: holds a list', code: 'step-failed' },
+    });
+    expect(sweep?.value).toEqual({ acting: verdict });
+  }
+});
+
 test('a refire without an answer of its page refires by itself; in a plan it is planned', () => {
   const stateOf = (plan: boolean) => {
     const input = { job: jobFor('refire'), policy, plan, page: pageThatSays(undefined) };
@@ -104,7 +121,10 @@ test('a hook that was enqueued for what the job was is enqueued again for what i
       job,
       policy,
       plan: false,
-      page: { replyTo: (asked: TrackedJob) => (asked === job ? { outcome: 'enqueued' as const } : undefined) },
+      page: {
+        ...pageThatSays(undefined),
+        replyTo: (asked: TrackedJob) => (asked === job ? { outcome: 'enqueued' as const } : undefined),
+      },
     },
     events: [done('act', { outcome: 'overtaken' }), done('load', jobFor('refire'))],
   };

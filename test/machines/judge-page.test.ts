@@ -13,6 +13,7 @@ test('takes the jobs out of the page, judges each, and leaves those that act', a
     job: jobMachine,
     enqueue: async () => [],
     enqueuePlan: async () => [],
+    faultsOfHooks: async () => [],
     refusalOf: () => undefined,
     isFollowed: () => false,
     observe: () => undefined,

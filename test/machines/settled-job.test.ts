@@ -17,7 +17,18 @@ const reasons: Record<Reason, true> = {
 };
 
 const time = fc.constantFrom(undefined, 0, now - 30, now - 600, now - 100_000, now - 250_000, now + 10_000, Number.NaN);
-const place = fc.constantFrom('nowhere', 'observed', 'queue', 'held', 'dead', 'left', 'unreadable', 'scheduled');
+const place = fc.constantFrom(
+  'nowhere',
+  'nowhere',
+  'nowhere',
+  'observed',
+  'queue',
+  'held',
+  'dead',
+  'left',
+  'unreadable',
+  'scheduled',
+);
 const anyFacts: fc.Arbitrary<Facts> = fc
   .record(
     {
@@ -49,6 +60,7 @@ const anyInput: fc.Arbitrary<SettledInput> = fc
     anyFacts,
     fc.boolean(),
     fc.constantFrom(undefined, ...(['enqueued', 'already-pending', 'parked', 'deferred'] as const)),
+    fc.constantFrom(undefined, 't:reaper:hooks: holds a list'),
     fc.constantFrom<SweepScope | undefined>(
       undefined,
       undefined,
@@ -59,10 +71,12 @@ const anyInput: fc.Arbitrary<SettledInput> = fc
       },
     ),
   )
-  .map(([facts, plan, end, scope]) => {
+  .map(([facts, plan, end, given, scope]) => {
     const job: TrackedJob = { facts, fingerprint: () => 'f' };
-    const page = { replyTo: () => (end === undefined ? undefined : { outcome: end }) };
-    return { job, policy, plan, scope, page, judgement: judge(facts, policy) };
+    const judgement = judge(facts, policy);
+    const fault = ['refire', 'fail'].includes(judgement.verdict) ? given : undefined;
+    const page = { replyTo: () => (end === undefined ? undefined : { outcome: end }), faultOf: () => fault };
+    return { job, policy, plan, scope, page, judgement };
   });
 
 test('for every verdict, reason and mode, a job that is settled ends as in its machine; every other job acts', () => {
@@ -92,6 +106,8 @@ test('for every verdict, reason and mode, a job that is settled ends as in its m
   const others = [
     'keep kept',
     'keep overtaken',
+    'fail abandoned',
+    'refire abandoned',
     'refire enqueued',
     'refire already-pending',
     'refire parked',

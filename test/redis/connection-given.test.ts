@@ -162,6 +162,20 @@ describe('fault 144: clients that are refused by name', () => {
     expect(attempt).toThrow(message);
   });
 
+  test('a client inside MULTI, before its first command or after: each reply would be QUEUED', async () => {
+    const client = clientOf();
+    const reaper = opened.create({ redis: client });
+    for (const _ of [1, 2]) {
+      await client.multi({ pipeline: false });
+      await expect(reaper.sweep()).rejects.toMatchObject({
+        message: expect.stringContaining('is inside MULTI'),
+        cause: { code: 'redis-unusable-client' },
+      });
+      await client.discard();
+      expect((await reaper.sweep()).scanned).toBe(0);
+    }
+  });
+
   test('a client in subscriber mode, at createReaper or with the first command', async () => {
     const client = clientOf({ protocol: 2 });
     const early = opened.create({ redis: client });

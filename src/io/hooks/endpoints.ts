@@ -3,9 +3,9 @@ import type { Deps } from '../redis/deps.ts';
 import { isWrongType } from '../redis/errors.ts';
 import { inChunks, readSet } from '../redis/paged.ts';
 import { redisTime } from '../redis/time.ts';
-import { unlessWrongType } from '../redis/wrongTypes.ts';
+import { orNamed, unlessWrongType } from '../redis/wrongTypes.ts';
 import type { Breaker, ClaimSettings } from './claims.ts';
-import type { HookRecord } from './record.ts';
+import { type HookRecord, isMisdated, recordOf, requeueAfter } from './record.ts';
 
 /** An endpoint, the state of its circuit breaker, and how many hooks wait for it. */
 export interface EndpointStatus {
@@ -34,7 +34,7 @@ export interface Endpoints {
    * When a hook may be attempted next, in ms: when it is due, or its claim expires, and the circuit of its endpoint lets a probe
    * through. In the past if it is due. Undefined for a hook that is in no queue.
    */
-  nextAttempt(hook: Pick<HookRecord, 'id' | 'endpoint'>): Promise<number | undefined>;
+  nextAttempt(hook: HookRecord): Promise<number | undefined>;
 }
 
 /** The status of an endpoint whose keys hold another type. */
@@ -50,11 +50,28 @@ const unreadable = {
 
 const stateFields = ['failures', 'open_until', 'probe_until', 'failing_since', 'answer', 'tokens'] as const;
 
-/** Redis can hold any text, and infinite scores. */
 /** For how long a circuit is open at most, in ms; `isAhead` in `lua/includes/hook_endpoint.lua` says what is beyond. */
 const longestOpen = 600_000;
+/** How many of the hooks that are due in more than `requeueAfter` are looked at. */
+const maxFar = 16;
+
+/** Redis can hold any text, and infinite scores. */
 const finite = (text: string | null | undefined): number | undefined =>
   text != null && Number.isFinite(Number(text)) ? Number(text) : undefined;
+
+/** Whether any of these hooks has a time of before the clock went back. The next claim makes such hooks due. */
+const isAnyMisdated = async (
+  { connection, keys }: Pick<Deps, 'connection' | 'keys'>,
+  ids: readonly string[],
+  at: number,
+): Promise<boolean> => {
+  if (ids.length === 0) return false;
+  const texts = await unlessWrongType<(string | null)[]>(connection.redis.hmget(keys.hooks, ...ids), []);
+  return texts.some((text) => {
+    const record = recordOf('', text ?? '');
+    return record !== undefined && isMisdated(record, at);
+  });
+};
 
 export const createEndpoints = ({
   connection,
@@ -71,11 +88,14 @@ export const createEndpoints = ({
   };
 
   const read = async (endpoint: string, at: number): Promise<EndpointStatus> => {
-    const [pending, [, first], state] = await Promise.all([
-      redis.zcard(keys.dueHooks(endpoint)),
-      redis.zrange(keys.dueHooks(endpoint), '0', '0', 'WITHSCORES'),
+    const queue = keys.dueHooks(endpoint);
+    const [pending, [, first], far, state] = await Promise.all([
+      redis.zcard(queue),
+      redis.zrange(queue, '0', '0', 'WITHSCORES'),
+      redis.zrangebyscore(queue, `(${at + requeueAfter}`, '+inf', 'LIMIT', 0, maxFar),
       redis.hmget(keys.hookEndpoint(endpoint), ...stateFields) as Promise<(string | null)[]>,
     ]);
+    const left = (await isAnyMisdated({ connection, keys }, far, at)) ? 0 : (finite(first) ?? at) - at;
     const [failures, , , since, answer, tokens] = state;
     const count = finite(failures) ?? 0;
     const isBroken = count >= settings.breakerThreshold;
@@ -87,7 +107,7 @@ export const createEndpoints = ({
       failures: count,
       failingSince: finite(since),
       answer: answer ?? undefined,
-      wait: first === undefined ? undefined : Math.max(0, rest, (finite(first) ?? at) - at),
+      wait: first === undefined ? undefined : Math.max(0, rest, left),
       overdue: first === undefined ? 0 : Math.max(0, at - (finite(first) ?? at)),
     };
   };
@@ -111,19 +131,24 @@ export const createEndpoints = ({
   };
 
   return {
-    endpoints: async () => readAll((await readSet(connection, keys.hookEndpoints)).sort()),
+    async endpoints() {
+      const origins = readSet(connection, keys.hookEndpoints);
+      return readAll((await orNamed(redis, [keys.hookEndpoints, 'set'], origins)).sort());
+    },
     async firstEndpoints(max) {
       const [, found] = await redis.sscan(keys.hookEndpoints, '0', 'COUNT', max);
       return readAll(found.slice(0, max).sort());
     },
-    async nextAttempt({ id, endpoint }) {
+    async nextAttempt(hook) {
       const [time, due, state] = await Promise.all([
         now(),
-        unlessWrongType(redis.zscore(keys.dueHooks(endpoint), id), null),
-        unlessWrongType<(string | null)[]>(redis.hmget(keys.hookEndpoint(endpoint), ...stateFields), []),
+        unlessWrongType(redis.zscore(keys.dueHooks(hook.endpoint), hook.id), null),
+        unlessWrongType<(string | null)[]>(redis.hmget(keys.hookEndpoint(hook.endpoint), ...stateFields), []),
       ]);
       const at = finite(due);
-      return at === undefined ? undefined : Math.max(at, openUntilOf(state, time));
+      if (at === undefined) return undefined;
+      const isDue = at > time + requeueAfter && isMisdated(hook, time);
+      return Math.max(isDue ? time : at, openUntilOf(state, time));
     },
   };
 };

@@ -1,10 +1,12 @@
+import type { Redis } from 'ioredis';
 import type { HookReply, UnqueuedHook } from '../../machines/types/job.ts';
 import { clockOverride } from '../clock.ts';
 import type { Deps } from '../redis/deps.ts';
+import type { Keys } from '../redis/keys.ts';
 import { partsOf } from '../redis/paged.ts';
 import { retry } from '../redis/retry.ts';
 import { type AuditNote, callOnce, type Fence, type ReplyOf } from '../redis/scripts.ts';
-import { unlessWrongType } from '../redis/wrongTypes.ts';
+import { findWrongTyped, unlessWrongType } from '../redis/wrongTypes.ts';
 import { type HookRecord, recordOf } from './record.ts';
 
 /** A change of a job that an endpoint has not confirmed yet. */
@@ -27,8 +29,12 @@ export interface HookTail {
   readonly args: readonly (string | number)[];
 }
 
-/** What becomes of a change. `refused`: the queue of its endpoint cannot be written; the error names it. */
-export type Enqueued = HookReply | { readonly outcome: 'refused'; readonly error: string };
+/** What becomes of a change. `refused`: the queue of its endpoint cannot be written, or its record not be read; the error names it. */
+export type Enqueued = HookReply | RefusedHook;
+export interface RefusedHook {
+  readonly outcome: 'refused';
+  readonly error: string;
+}
 
 /** The queues of hooks that wait to be sent, in Redis. */
 export interface HookQueue {
@@ -37,7 +43,9 @@ export interface HookQueue {
   /** Returns what becomes of each change. Repeats a call after a transient error of Redis. */
   enqueue(changes: readonly Change[], fence?: Fence | undefined, note?: AuditNote): Promise<readonly Enqueued[]>;
   /** Returns what would become of each change that `enqueue` would not enqueue, else undefined. Changes nothing. */
-  plan(changes: readonly Change[]): Promise<readonly (UnqueuedHook | undefined)[]>;
+  plan(changes: readonly Change[]): Promise<readonly (UnqueuedHook | RefusedHook | undefined)[]>;
+  /** Why a change for an endpoint could not be recorded, with the key: one of another type. No entry for one that could be. */
+  faults(endpoints: readonly string[]): Promise<ReadonlyMap<string, string>>;
 }
 
 /** Changes that one script call enqueues. */
@@ -96,6 +104,8 @@ export const createHookQueue = ({
       return replies.map((reply) => (reply.outcome === 'unclear' ? resolved.shift() : reply) as Enqueued);
     },
 
+    faults: (endpoints) => findFaults(redis, keys, endpoints),
+
     async plan(changes) {
       const ids = changes.map(({ id }) => id);
       const texts = await unlessWrongType<(string | null)[]>(redis.hmget(keys.hooks, ...ids), []);
@@ -106,14 +116,39 @@ export const createHookQueue = ({
       }
       let added = 0;
       return changes.map(({ id, state, endpoint }, i) => {
-        const record = recordOf(id, texts[i] ?? '');
+        const text = texts[i] ?? undefined;
+        const record = text === undefined ? undefined : recordOf(id, text);
         if (record !== undefined) return unqueuedBy(record, state);
+        if (text !== undefined) return { outcome: 'refused', error: unreadableRecord(keys.hooks, id) };
         if ((rooms.get(endpoint) ?? 0) <= added) return { outcome: 'deferred' };
         added += 1;
         return undefined;
       });
     },
   };
+};
+
+/** As in `lua/hooks/enqueue_hooks.lua`. */
+const unreadableRecord = (key: string, id: string) =>
+  `${key}: the record of ${id} cannot be read; the reaper does not touch it: remove that field`;
+
+/** One message for each endpoint with a key that holds another type. */
+const findFaults = async (
+  redis: Redis,
+  keys: Keys,
+  endpoints: readonly string[],
+): Promise<ReadonlyMap<string, string>> => {
+  const shared = await findWrongTyped(redis, [
+    [keys.hooks, 'hash'],
+    [keys.parkedHooks, 'zset'],
+    [keys.hookEndpoints, 'set'],
+  ]);
+  const faults = new Map<string, string>();
+  for (const endpoint of new Set(endpoints)) {
+    const all = [...shared, ...(await findWrongTyped(redis, [[keys.dueHooks(endpoint), 'zset']]))];
+    if (all.length > 0) faults.set(endpoint, all.join('; '));
+  }
+  return faults;
 };
 
 /**

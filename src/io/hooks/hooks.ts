@@ -1,7 +1,7 @@
 import type { Facts, TrackedJob } from '../../machines/facts.ts';
 import type { UnqueuedHook } from '../../machines/types/job.ts';
 import { type Clock, monotonicOf } from '../clock.ts';
-import type { Change, Enqueued, HookQueue } from './enqueue.ts';
+import type { Change, Enqueued, HookQueue, RefusedHook } from './enqueue.ts';
 import type { CheckIn } from './hookEvent.ts';
 import { endpointOf } from './http/destination.ts';
 import type { Sender } from './sender.ts';
@@ -11,7 +11,9 @@ export interface Hooks {
   /** Enqueues the hooks of jobs of one sweep, in one round trip. Returns what becomes of each. */
   enqueue(jobs: readonly TrackedJob[]): Promise<readonly Enqueued[]>;
   /** Returns what would become of each job's hook that `enqueue` would not enqueue, else undefined. Changes nothing. */
-  plan(jobs: readonly TrackedJob[]): Promise<readonly (UnqueuedHook | undefined)[]>;
+  plan(jobs: readonly TrackedJob[]): Promise<readonly (UnqueuedHook | RefusedHook | undefined)[]>;
+  /** Why the hook of each job could not be recorded, with the key; undefined if it could be, or there is no endpoint. */
+  faults(jobs: readonly TrackedJob[]): Promise<readonly (string | undefined)[]>;
   /** The endpoint of a hook URL, for scripts that enqueue a hook themselves; undefined without a URL. */
   endpointFor(hookUrl: string | undefined): string | undefined;
   /** Announces a hook that a script has enqueued for a job: it is sent soon. */
@@ -35,7 +37,7 @@ export const createHooks = ({
   onDue,
   sendNamed = () => false,
 }: {
-  records: Pick<HookQueue, 'enqueue' | 'plan'>;
+  records: Pick<HookQueue, 'enqueue' | 'plan' | 'faults'>;
   sender: Pick<Sender, 'holdText'>;
   /** Origin → base URL that replaces it. */
   rewriteOrigins: Readonly<Record<string, string>>;
@@ -58,6 +60,11 @@ export const createHooks = ({
   return {
     endpointFor,
     plan: (jobs) => records.plan(changesOf(jobs)),
+    async faults(jobs) {
+      const endpoints = jobs.map(({ hookUrl }) => endpointFor(hookUrl));
+      const faults = await records.faults(endpoints.filter((endpoint) => endpoint !== undefined));
+      return endpoints.map((endpoint) => (endpoint === undefined ? undefined : faults.get(endpoint)));
+    },
     async enqueue(jobs) {
       const changes = changesOf(jobs);
       const { fence, pass = 'sweep' } = jobs[0] ?? {};

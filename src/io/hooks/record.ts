@@ -36,3 +36,13 @@ export const recordOf = (id: string, text: string): HookRecord | undefined => {
     text,
   };
 };
+
+/** How long a hook waits for its first attempt at most, in ms: `requeueAfter` in `lua/includes/hook_record.lua`. */
+export const requeueAfter = 60_000;
+
+/**
+ * Whether a hook that is due in more than `requeueAfter` has a time of before the clock of Redis went back. The rule is that of
+ * `isMisdated` in `lua/includes/hook_record.lua`.
+ */
+export const isMisdated = ({ attempts, last = 0 }: Pick<HookRecord, 'attempts' | 'last'>, now: number): boolean =>
+  attempts === 0 || last * 1_000 > now + 1_000;

@@ -2,6 +2,7 @@ import { clockOverride } from '../clock.ts';
 import type { Deps } from '../redis/deps.ts';
 import { retry } from '../redis/retry.ts';
 import { type AuditNote, changeOnce } from '../redis/scripts.ts';
+import { type Expected, orNamed } from '../redis/wrongTypes.ts';
 import { type Attempts, createAttempts } from './attempts.ts';
 import { type ClaimSettings, type Claims, createClaims } from './claims.ts';
 import { createEndpoints, type Endpoints } from './endpoints.ts';
@@ -41,6 +42,7 @@ export const createHookRecords = (
 ): HookRecords => {
   const { keys, scripts, clock } = deps;
   const { redis } = deps.connection;
+  const hash: Expected = [keys.hooks, 'hash'];
   const move = ({ id, endpoint, text }: HookRecord, script: 'retry_hook' | 'drop_hook'): Promise<Moved> => {
     const change = changeOnce(keys, id);
     const scriptKeys = [keys.hooks, keys.parkedHooks, keys.hookEndpoints, keys.dueHooks(endpoint)];
@@ -56,20 +58,20 @@ export const createHookRecords = (
     ...createEndpoints(deps),
 
     async find(id) {
-      const text = await redis.hget(keys.hooks, id);
+      const text = await orNamed(redis, hash, redis.hget(keys.hooks, id));
       return text === null ? undefined : recordOf(id, text);
     },
 
     async findAll(ids) {
       if (ids.length === 0) return [];
-      const texts = await redis.hmget(keys.hooks, ...ids);
+      const texts = await orNamed(redis, hash, redis.hmget(keys.hooks, ...ids));
       return ids.flatMap((id, i) => recordOf(id, texts[i] ?? '') ?? []);
     },
 
     async *all() {
       let cursor = '0';
       do {
-        const [next, pairs] = await redis.hscan(keys.hooks, cursor, 'COUNT', pageSize);
+        const [next, pairs] = await orNamed(redis, hash, redis.hscan(keys.hooks, cursor, 'COUNT', pageSize));
         const records: HookRecord[] = [];
         for (let i = 0; i < pairs.length; i += 2) {
           const record = recordOf(pairs[i] as string, pairs[i + 1] as string);
@@ -80,7 +82,7 @@ export const createHookRecords = (
       } while (cursor !== '0');
     },
 
-    parkedCount: () => redis.zcard(keys.parkedHooks),
+    parkedCount: () => orNamed(redis, [keys.parkedHooks, 'zset'], redis.zcard(keys.parkedHooks)),
 
     retry: (record) => move(record, 'retry_hook'),
     drop: (record) => move(record, 'drop_hook'),

@@ -11,6 +11,8 @@ const noCommands = new Set<PropertyKey>([
   ...['listeners', 'listenerCount', 'eventNames', 'setMaxListeners', 'connect', 'disconnect', 'quit', 'duplicate'],
 ]);
 
+/** The reply to each command inside MULTI. */
+const queued = 'QUEUED';
 const closed = () => new Error('Connection is closed.');
 /** When a command without a reply fails, in ms. */
 const replyTimeout = 10_000;
@@ -118,6 +120,13 @@ class GivenRedis implements GivenRedisClient {
     } catch (error) {
       if (!isRefused(error)) throw error;
     }
+    if (info === queued) {
+      throw new UnusableRedisError(
+        'redis-unusable-client',
+        'permanent',
+        `the client of Redis at ${description} that was given is inside MULTI, which answers no command before EXEC: give the reaper a client of its own`,
+      );
+    }
     this.#facts = ensureUsable(factsOfInfo(String(info)), { description, database: 0, isMaster: false });
     this.#isConfirmed = true;
     this.#outages.confirmed();
@@ -144,7 +153,10 @@ class GivenRedis implements GivenRedisClient {
       );
     });
     try {
-      return await Promise.race([reply, late]);
+      const value = await Promise.race([reply, late]);
+      // The caller may have begun a transaction on the client meanwhile. A scan would never end. It may be a text in Redis, too.
+      if (value === queued) await this.#check();
+      return value;
     } catch (error) {
       throw error instanceof Error ? redact(error) : error;
     } finally {

@@ -102,16 +102,16 @@ const sentCommands: Readonly<Record<Feature, readonly string[]>> = {
   counters: ['SSCAN', 'HSCAN', 'EXISTS', 'TYPE'],
   quarantine: [],
   audit: ['XREVRANGE', 'HGET'],
-  hooks: ['ZRANGE', 'ZCARD', 'SSCAN', 'HMGET', 'HGET', 'HGETALL', 'HSCAN'],
+  hooks: ['ZRANGE', 'ZRANGEBYSCORE', 'ZCARD', 'SSCAN', 'HMGET', 'HGET', 'HGETALL', 'HSCAN'],
   lifecycle: ['HGETALL'],
   queries: [
     ...['EXISTS', 'LLEN', 'GET', 'HSCAN', 'SSCAN', 'ZCARD', 'HLEN', 'HEXISTS', 'LRANGE', 'ZSCAN'],
-    ...['HGETALL', 'HMGET', 'TYPE', 'TIME', 'SCAN', 'INFO', 'ZSCORE'],
+    ...['HGETALL', 'HMGET', 'TYPE', 'TIME', 'SCAN', 'INFO', 'ZSCORE', 'ZRANGEBYSCORE'],
     // Sent in a form that changes nothing: whether Redis takes writes.
     'SET',
   ],
   metrics: [
-    ...['TIME', 'SSCAN', 'SCARD', 'LLEN', 'GET', 'EXISTS', 'HLEN', 'ZCARD', 'ZRANGE', 'HMGET'],
+    ...['TIME', 'SSCAN', 'SCARD', 'LLEN', 'GET', 'EXISTS', 'HLEN', 'ZCARD', 'ZRANGE', 'ZRANGEBYSCORE', 'HMGET'],
     // False deaths.
     ...['ZADD', 'ZREMRANGEBYRANK', 'EXPIRE', 'ZMSCORE', 'HGET', 'ZREM'],
   ],

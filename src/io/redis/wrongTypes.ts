@@ -1,5 +1,5 @@
 import type { Redis } from 'ioredis';
-import { isWrongType, kindOfRedisError } from './errors.ts';
+import { classify, isWrongType, kindOfRedisError, RedisError } from './errors.ts';
 import type { Keys } from './keys.ts';
 
 export type KeyType = 'string' | 'list' | 'hash' | 'set' | 'zset' | 'stream';
@@ -80,3 +80,17 @@ export const unlessWrongType = <T>(reply: Promise<T>, otherwise: T): Promise<T> 
     if (isWrongType(error)) return otherwise;
     throw error;
   });
+
+/**
+ * The reply to a command that reads one key.
+ * @throws RedisError that names the key and says what to do, if it holds another type.
+ */
+export const orNamed = async <T>(redis: Redis, expected: Expected, reply: Promise<T>): Promise<T> => {
+  try {
+    return await reply;
+  } catch (error) {
+    const [fault] = isWrongType(error) ? await findWrongTyped(redis, [expected]) : [];
+    if (fault === undefined) throw error;
+    throw new RedisError({ ...classify(error), message: `${fault} (WRONGTYPE)` }, { cause: error });
+  }
+};

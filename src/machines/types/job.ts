@@ -59,6 +59,8 @@ export interface JobOutcome {
 export interface PageHooks {
   /** Undefined where the page has no reply: the job was read again since, or its endpoint's queue cannot be written. */
   replyTo(job: TrackedJob): HookReply | undefined;
+  /** In a plan: why the hook of an act could not be recorded, so that the act would be abandoned. */
+  faultOf(job: TrackedJob): string | undefined;
 }
 
 export interface JobInput {

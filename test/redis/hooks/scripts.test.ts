@@ -346,6 +346,60 @@ describe('a claim', () => {
     expect(await redis.hget(endpoint, 'tokens_at')).toBe(String(at));
   });
 
+  test('fault 104: takes hooks whose times are of before the clock of Redis went back', async () => {
+    const hour = 3_600_000;
+    const times: Record<string, readonly [text: string, score: number]> = {
+      first: [pending('Running:100'), at + 60_001],
+      retried: [`pending Running:100 ${origin} 2 ${s + 3_500} ${s + 3_600} 503`, at + hour],
+      claimed: [`sending Running:100 ${origin} 1 ${s + 3_600} ${s + 3_600} -`, at + hour + 40_000],
+      // These wait as usual: one that was queued again, a retry that the endpoint has asked to come late, and what cannot be read.
+      again: [pending('Running:100'), at + 60_000],
+      later: [`pending Running:100 ${origin} 1 ${s} ${s + 1} 503`, at + hour],
+      junk: ['junk', at + hour],
+    };
+    for (const [id, [text, score]] of Object.entries(times)) {
+      await job('Running', 100, {}, id);
+      await write(text, score, id);
+    }
+    const { taken } = await claim(['first', 'retried', 'claimed', 'again', 'later']);
+    expect(taken.map(([id, , attempt]) => [id, attempt])).toEqual([
+      ['first', 1],
+      ['retried', 3],
+    ]);
+    // Its deadline starts again: it must not be retried for an hour longer.
+    expect(await record('retried')).toBe(`sending Running:100 ${origin} 3 ${s} ${s} 503`);
+    // Its host may be sending it.
+    expect([await record('claimed'), await dueAt('claimed')]).toEqual([
+      `sending Running:100 ${origin} 1 ${s + 3_600} ${s} -`,
+      at + 40_000,
+    ]);
+    expect((await claim(['claimed'], { now: at + 39_999 })).taken).toEqual([]);
+    expect((await claim(['claimed'], { now: at + 40_000 })).taken.map(([id]) => id)).toEqual(['claimed']);
+    expect(await Promise.all(['again', 'later', 'junk'].map((id) => dueAt(id)))).toEqual([
+      at + 60_000,
+      at + hour,
+      at + hour,
+    ]);
+  });
+
+  test('fault 104: a claim of before the clock went back that lasts for minutes ends once', async () => {
+    await job('Running');
+    await write(`sending Running:100 ${origin} 1 ${s + 3_600} ${s + 3_600} -`, at + 4_000_000);
+    const lease = 100_000;
+    await claim([], { lease });
+    await claim([], { lease, now: at + 30_000 });
+    expect(await dueAt()).toBe(at + lease);
+  });
+
+  test('fault 104: names the other hooks of before the clock went back, so that the next claim takes them', async () => {
+    for (const id of ['a', 'b', 'c']) {
+      await job('Running', 100, {}, id);
+      await write(pending('Running:100'), at + 3_600_000, id);
+    }
+    const { taken, wait, next } = await claim(['a'], { most: 1 });
+    expect([taken.map(([id]) => id), wait, next]).toEqual([['a'], 0, ['b']]);
+  });
+
   test('is limited to the drain rate after a recovery, until the queue is empty', async () => {
     const ids = ['a', 'b', 'c', 'd', 'e', 'f', 'g'];
     for (const id of ids) {

@@ -260,6 +260,7 @@ const sweepJob = async (command: Command, who: string): Promise<string> => {
   const hooks = {
     enqueue: async () => [{ outcome: 'enqueued' as const }],
     plan: async () => [],
+    faults: async () => [],
     endpointFor: () => 'http://h',
     announce: () => undefined,
     holdText: () => undefined,
