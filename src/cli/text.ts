@@ -86,6 +86,9 @@ const cellLines = (cell: Cell): readonly string[] => {
   return [typeof cell === 'number' ? countText(cell) : cell];
 };
 
+/** A terminal that says it has fewer columns is taken for one that says nothing. */
+const minColumns = 10;
+
 /** Columns of a terminal. `COLUMNS` overrides what it says of itself. */
 export const widthOf = (stream: { readonly columns?: number }): number =>
-  Number(process.env.COLUMNS) || stream.columns || 80;
+  [Number(process.env.COLUMNS), stream.columns ?? 0].find((columns) => columns >= minColumns && columns < 1e6) ?? 80;

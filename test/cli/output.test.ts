@@ -515,6 +515,20 @@ describe('as a process', () => {
     expect(judged).toEqual(['hung']);
   });
 
+  test('run --json has no line for a hook that has to wait because too many do', async () => {
+    for (const id of ['x', 'y', 'z']) await seedWithHook(redis, id);
+    for (const id of ['a', 'b']) await seedJob(redis, id, { status: 'Success', web_hook_url: `${unheard}/x` });
+    const options = ['--sweep-initial-delay', '0', '--hooks-max-records', '2'];
+    const child = launchCli(['run', '--json', ...options, ...at()]);
+    const { output, ended } = watchCli(child);
+    await expect.poll(() => output.stdout).toContain('"type":"sweep"');
+    child.kill('SIGTERM');
+    const { stdout } = await ended;
+    const [sweep] = linesOf(stdout).filter(({ type }) => type === 'sweep');
+    expect(sweep.outcomes).toEqual({ 'already-pending': 3, deferred: 2 });
+    expect(linesOf(stdout).filter(({ type }) => type === 'job')).toEqual([]);
+  });
+
   test('run --json prints each orphaned entry and each quarantined job once', async () => {
     await seedPool(redis, 'alive', { heartbeat: second(), jobNames: 'X', holds: new Map([['X', ['lost']]]) });
     await redis.hset('t:worker_pools:alive', 'worker_ids', 'w1');
