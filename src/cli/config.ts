@@ -116,12 +116,12 @@ const parsedValue = (schema: OptionSchema, text: string, label: string): unknown
 const labelOf = (source: string, value: unknown): string =>
   value === undefined ? source : `${source} '${masked(String(value))}'`;
 
-/** A value whose texts and keys are masked. */
+/** A value whose texts are masked. */
 const maskedValue = (value: unknown): unknown => {
   if (typeof value === 'string') return masked(value);
   if (Array.isArray(value)) return value.map(maskedValue);
   if (typeof value !== 'object' || value === null) return value;
-  return Object.fromEntries(Object.entries(value).map(([name, each]) => [masked(name), maskedValue(each)]));
+  return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, maskedValue(each)]));
 };
 
 /** The texts between commas, without empty ones. */
