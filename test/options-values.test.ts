@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import * as z from 'zod';
 import { OptionsError } from '../src/errors.ts';
+import { masked } from '../src/options/masked.ts';
 import { read } from '../src/options/read.ts';
 import { adviceFor } from '../src/options/renamed.ts';
 import {
@@ -109,11 +110,52 @@ test('a text is not empty, and a PEM text begins as one', () => {
 test('origins are of http or https', () => {
   const given = ['http://a', 'https://a:1'];
   expect(readBy(origins(), given)).toEqual(given);
-  for (const odd of ['xhttps://a', 'httpsx://a', 'ftp://a', 'a']) {
-    expect(readBy(origins(), [odd])).toEqual(wrong('must be an origin such as https://core.example', '0'));
+  for (const odd of ['xhttps://a', 'httpsx://a', 'ftp://a', 'a', 5]) {
+    expect(readBy(origins(), [odd])).toEqual([
+      { path: '0', message: expect.stringMatching(/^(must be an origin|Invalid)/) },
+    ]);
   }
   expect(readBy(originsByOrigin(), { 'http://a': 'https://b' })).toEqual({ 'http://a': 'https://b' });
 });
+
+describe('an origin has no part that is never used, or that may be secret', () => {
+  const text = 'must be an origin such as https://core.example, without user, path and query';
+  const target = 'the new origin must be an http or https URL without user and query';
+  test.each(['http://u:s3cret@b', 'https:u:s3cret@b', 'http://s3cret@b/', 'http://b/?s3cret', 'http://b#s3cret'])(
+    '%s',
+    (odd) => {
+      const key = expect.not.stringContaining('s3cret');
+      expect(readBy(origins(), [odd])).toEqual(wrong(text, '0'));
+      expect(readBy(originsByOrigin(), { 'http://a': odd })).toEqual(wrong(target, 'http://a'));
+      expect(readBy(originsByOrigin(), { [odd]: 'http://a' })).toEqual([
+        { path: key, message: `the old origin ${text}` },
+      ]);
+    },
+  );
+
+  test('a path may stand in front of those of hooks, but an origin that is compared has none', () => {
+    expect(readBy(originsByOrigin(), { 'http://A:80/': 'https://b/in' })).toEqual({ 'http://A:80/': 'https://b/in' });
+    expect(readBy(origins(), ['http://b/in'])).toEqual(wrong(text, '0'));
+    expect(readBy(originsByOrigin(), { 'http://a/in': 5 })).toEqual([
+      { path: 'http://a/in', message: `the old origin ${text}` },
+      { path: 'http://a/in', message: target },
+    ]);
+    expect(readBy(originsByOrigin(), [])).toEqual(wrong('must be an object: old origin → new origin'));
+  });
+});
+
+test.each([
+  ['http://u:s3cret@b/c', 'http://***@b/c'],
+  ['x=http://u:s3cret@b/,http://c', 'x=http://***@b/,http://c'],
+  ['u:s3cret@b', '***@b'],
+  ['https:u:s3\ncr@et@b', '***@b'],
+  ['ws://b/c?s3cret', 'ws://b/c?***'],
+  ['ws://u:s3?cret@b#s3cret', 'ws://***@b#***'],
+  ['http://***@b/?***', 'http://***@b/?***'],
+  ['http://b/c', 'http://b/c'],
+  ['ann@core.example', 'ann@core.example'],
+  ['X=1h,what?=2h', 'X=1h,what?=2h'],
+])('%j is shown as %j', (given, shown) => expect(masked(given)).toBe(shown));
 
 test('a value with methods has all of them, and a function is one', () => {
   const schema = having('Logger', 'a logger', 'info', 'warn');

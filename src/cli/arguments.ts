@@ -36,8 +36,9 @@ const parsedBy = (schema: ReturnType<typeof timer>, text: string): number => {
 /** `HOST:PORT`, `HOST` or `PORT`. An IPv6 address needs brackets. */
 export const address = (text: string): { host: string; port?: number } => {
   const url = `tcp://${/^\d+$/.test(text) ? `127.0.0.1:${text}` : text}`;
-  const { hostname = '', port = '', pathname = '' } = URL.canParse(url) ? new URL(url) : {};
-  if (hostname === '' || pathname !== '')
+  const { hostname = '', port = '', href = '' } = URL.canParse(url) ? new URL(url) : {};
+  // Nothing else may be in it, such as a user.
+  if (hostname === '' || href !== `tcp://${hostname}${port === '' ? '' : `:${port}`}`)
     throw new InvalidArgumentError('It must be HOST:PORT, such as 127.0.0.1:7331.');
   return { host: hostname.replace(/^\[|\]$/g, ''), ...(port === '' ? {} : { port: Number(port) }) };
 };

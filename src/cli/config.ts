@@ -2,6 +2,7 @@ import { userInfo } from 'node:os';
 import type { Command } from 'commander';
 import { createReaper, type Logger, OptionsError, type Reaper, type ReaperOptions } from '../index.ts';
 import type { OptionDescription, OptionSchema } from '../options/describe.ts';
+import { masked } from '../options/masked.ts';
 import { type ReaperSettings, readOptions } from '../options.ts';
 import type { address } from './arguments.ts';
 import { type ConfigFile, placeIn, put, readConfigFile, readText } from './configFile.ts';
@@ -12,7 +13,7 @@ import { UsageError } from './usage.ts';
 /** Where the value of an option comes from: a flag, an environment variable or the config file. */
 export interface ConfiguredOption {
   readonly path: string;
-  /** Its value; a secret is left out. */
+  /** Its value, masked; a secret is left out. */
   readonly value: unknown;
   /** `--sweep-interval`, `REAPER_SWEEP_INTERVAL`, the name of the file, or `default`. */
   readonly source: string;
@@ -43,7 +44,7 @@ export const configOf = (command: Command, environment: NodeJS.ProcessEnv = proc
     const given = givenTo(description, flags, environment) ?? givenIn(description, file);
     if (given === undefined) continue;
     const { path, schema } = description;
-    const value = schema.secret ? undefined : 'text' in given ? given.text : given.value;
+    const value = schema.secret ? undefined : maskedValue('text' in given ? given.text : given.value);
     if ('text' in given) put(options, path.split('.'), parsedValue(schema, given.text, labelOf(given.source, value)));
     configured.push({ path, value, source: given.source, ...lineIn(file, given.source, path) });
   }
@@ -111,9 +112,17 @@ const parsedValue = (schema: OptionSchema, text: string, label: string): unknown
   return isNumber && /^\d+(\.\d+)?$/.test(text) ? Number(text) : text;
 };
 
-/** A flag or variable with its value, as it was given; a secret has no value. */
+/** A flag or variable with its value, masked; a secret has no value. */
 const labelOf = (source: string, value: unknown): string =>
-  value === undefined ? source : `${source} '${String(value)}'`;
+  value === undefined ? source : `${source} '${masked(String(value))}'`;
+
+/** A value whose texts are masked. */
+const maskedValue = (value: unknown): unknown => {
+  if (typeof value === 'string') return masked(value);
+  if (Array.isArray(value)) return value.map(maskedValue);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, maskedValue(each)]));
+};
 
 /** The texts between commas, without empty ones. */
 const listOf = (text: string): string[] =>

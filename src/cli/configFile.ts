@@ -37,8 +37,7 @@ export const readConfigFile = (path: string): ConfigFile => {
   };
   const [error] = document.errors;
   if (error !== undefined) {
-    const message = error.message.split('\n')[0]?.replace(/ at line \d+, column \d+:$/, '');
-    throw new UsageError(`${placeIn(path, positionOf(error.pos[0]))}: ${message}`);
+    throw new UsageError(`${placeIn(path, positionOf(error.pos[0]))}: ${reasonOf(error)}`);
   }
   const odd = oddKeyIn(document);
   if (odd !== undefined) throw new UsageError(`${placeIn(path, positionOf(odd))}: a key must be a text`);
@@ -63,6 +62,12 @@ export const readConfigFile = (path: string): ConfigFile => {
 export const placeIn = (file: string, at: Position | undefined): string =>
   at === undefined ? file : `${file}:${at.line}:${at.column}`;
 
+/** What is wrong with a file, without what the parser quotes of it: that may be a password. */
+const reasonOf = ({ code, message }: Error & { readonly code?: string }): string =>
+  code === 'TAG_RESOLVE_FAILED'
+    ? 'a tag cannot be resolved'
+    : message.replace(/(?:(?<=\S): |(?<=escape sequence) | at line \d|\n).*/s, '');
+
 /** Where the first key begins that is a list, a map or bytes. The parser would warn of it on stderr, in the words of the file. */
 const oddKeyIn = (document: Document.Parsed): number | undefined => {
   let offset: number | undefined;
@@ -83,7 +88,7 @@ const mapOf = (document: Document.Parsed, path: string): Record<string, unknown>
     value = document.toJS() ?? {};
   } catch (error) {
     // Such as an alias of an anchor that there is not.
-    throw new UsageError(`${path}: ${(error as Error).message}`);
+    throw new UsageError(`${path}: ${reasonOf(error as Error)}`);
   }
   if (isNested(value)) return value;
   throw new UsageError(`${placeIn(path, { line: 1, column: 1 })}: must hold a map of options`);

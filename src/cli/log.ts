@@ -10,6 +10,8 @@ export const logLevels: readonly string[] = ['debug', 'info', 'warn', 'error', '
 export const createLog = (level: string) => {
   if (!process.stderr.isTTY) {
     const plain = pino.destination({ dest: 2, sync: true });
+    // A log that cannot be written, as on a full disk, does not end the command.
+    plain.on('error', () => undefined);
     return pino({ name: 'reaper', level }, { write: (line: string) => plain.write(`${visible(line.trimEnd())}\n`) });
   }
   const lines = pretty({

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { closeSync, existsSync, linkSync, openSync, renameSync, unlinkSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, linkSync, openSync, renameSync, statSync, unlinkSync, writeSync } from 'node:fs';
 import * as z from 'zod';
 import type { PlannedAct, PlannedChange } from '../index.ts';
 import { plannedChange } from '../options/plannedChange.ts';
@@ -37,7 +37,10 @@ export const writePlan = (path: string, header: PlanHeader, mayReplace: boolean)
   const refuse = () => {
     throw new UsageError(`${path}: exists already; give another name, or --force to replace it`);
   };
-  if (!mayReplace && existsSync(path)) refuse();
+  const there = statSync(path, { throwIfNoEntry: false });
+  if (!mayReplace && there !== undefined) refuse();
+  // A device, for one, would be replaced by a file.
+  if (there?.isFile() === false) throw new UsageError(`${path}: is no file; give another name`);
   const draft = `${path}.${randomBytes(6).toString('hex')}`;
   const file = attempt(path, () => openSync(draft, 'wx', 0o600));
   let count = 0;

@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { masked } from '../options/masked.ts';
 import { version } from '../package.ts';
 import { visible } from '../visible.ts';
 import { registerApply } from './apply.ts';
@@ -75,15 +76,19 @@ const usageLine = (text: string, command: Command): string => {
   if (/^too many /.test(message) && misspelled !== undefined) return `reaper: ${misspelled}\n`;
   const needsHelp = /^(unknown|missing|too many) | argument missing$/.test(message);
   const advice = suggestion ?? (needsHelp ? `See: ${fullNameOf(command)} --help` : '');
-  return `reaper: ${visible(message)}${advice === '' ? '' : `${message.endsWith('.') ? '' : '.'} ${advice}`}\n`;
+  return `reaper: ${visible(maskedUsage(message))}${advice === '' ? '' : `${message.endsWith('.') ? '' : '.'} ${advice}`}\n`;
 };
+
+/** A message without passwords: what is quoted is masked, and the value of an unknown option, which may be any, is left out. */
+const maskedUsage = (message: string): string =>
+  message.replace(/^(unknown option '[^=]*)=.*'$/s, "$1'").replace(/(?<= ').*?(?='(?:[ .]|$))/gs, masked);
 
 /** A word that a command like `hooks` takes for an argument of `list`, which it runs by default. */
 const unknownBelow = ({ parent }: Command): string | undefined => {
   const [word = '-'] = parent?.args ?? [];
   const names = parent?.commands.map((each) => each.name()) ?? [];
   if (!parent?.parent || word.startsWith('-') || names.includes(word)) return undefined;
-  return `unknown command '${visible(word)}'. It must be one of: ${names.join(', ')}.`;
+  return `unknown command '${visible(masked(word))}'. It must be one of: ${names.join(', ')}.`;
 };
 
 /** Such as `reaper hooks drop`. */

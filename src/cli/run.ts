@@ -71,7 +71,7 @@ const printed = ['pool', 'hook', 'sweep', 'rescue', 'connection', 'leader', 'sus
 
 /** Whether an event of a job says that something was done, or was given up. */
 const hasActed = ({ verdict, outcome }: ReaperEvents['job']): boolean =>
-  verdict !== 'keep' && leftHooks[outcome] === undefined;
+  verdict !== 'keep' && outcome !== 'deferred' && leftHooks[outcome] === undefined;
 
 /** Sweeps and rescues until it is stopped. What it does is in the log; with `--json` on stdout too. */
 const run = async (reaper: Reaper, json: boolean): Promise<number> => {

@@ -1,5 +1,6 @@
 import { countText } from '../ages.ts';
 import { visible, visibleJson } from '../visible.ts';
+import { failed } from './exitCodes.ts';
 import { clearStatusLine } from './statusLine.ts';
 import { layOut } from './table.ts';
 
@@ -10,10 +11,16 @@ export const wantsColors = (stream: { readonly isTTY?: boolean }): boolean => {
   return stream.isTTY === true && !refused && terminal !== 'dumb';
 };
 
-/** The reader of the output may close it (`| head`). What was started in Redis is finished all the same. */
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error;
+let isOutputLost = false;
+/** The reader of the output may close it (`| head`), or its disk may be full. What was started in Redis is finished all the same. */
+process.stdout.on('error', ({ code }: NodeJS.ErrnoException) => {
+  if (code === 'EPIPE' || isOutputLost) return;
+  isOutputLost = true;
+  complain(`reaper: the output cannot be written (${code})`);
+  finish(failed);
 });
+/** There is nowhere left to say so. */
+process.stderr.on('error', () => undefined);
 const write = (text: string): void => {
   clearStatusLine();
   if (process.stdout.writable) process.stdout.write(text);
@@ -53,9 +60,9 @@ export const countsOf = (counts: Readonly<Record<string, number | undefined>>): 
     .map(([name, count = 0]) => `${countText(count)} ${name}`)
     .join(', ') || 'none';
 
-/** Sets the exit code of the process. */
+/** Sets the exit code of the process. A command whose output was lost has failed, whatever it found. */
 export const finish = (code: number): void => {
-  process.exitCode = code;
+  process.exitCode = isOutputLost ? failed : code;
 };
 
 /** Content of a cell; a number is a count; several lines as a list. */
@@ -86,6 +93,9 @@ const cellLines = (cell: Cell): readonly string[] => {
   return [typeof cell === 'number' ? countText(cell) : cell];
 };
 
+/** A terminal that says it has fewer columns is taken for one that says nothing. */
+const minColumns = 10;
+
 /** Columns of a terminal. `COLUMNS` overrides what it says of itself. */
 export const widthOf = (stream: { readonly columns?: number }): number =>
-  Number(process.env.COLUMNS) || stream.columns || 80;
+  [Number(process.env.COLUMNS), stream.columns ?? 0].find((columns) => columns >= minColumns && columns < 1e6) ?? 80;

@@ -1,5 +1,6 @@
 import type * as z from 'zod';
 import { type OptionIssue, OptionsError } from '../errors.ts';
+import { masked } from './masked.ts';
 import { adviceFor, renamedOptions } from './renamed.ts';
 
 /**
@@ -28,16 +29,19 @@ const issuesOf = (issue: z.core.$ZodIssue, given: unknown): OptionIssue[] => {
       return best.flatMap((inner) => issuesOf({ ...inner, path: [...issue.path, ...inner.path] }, given));
     }
   }
-  if (issue.code !== 'unrecognized_keys') return [{ path: path.join('.'), message: issue.message }];
+  if (issue.code !== 'unrecognized_keys') return [{ path: shownPath(path), message: issue.message }];
   return issue.keys.map((key) => {
     const full = [...path, key].join('.');
     const renamed = Object.hasOwn(renamedOptions, full) ? renamedOptions[full] : undefined;
     return {
-      path: full,
+      path: shownPath([...path, key]),
       message: renamed === undefined ? 'unknown option' : adviceFor(renamed, valueAt(given, [...path, key])),
     };
   });
 };
+
+/** A key may be a URL. */
+const shownPath = (path: readonly string[]): string => path.map(masked).join('.');
 
 const valueAt = (value: unknown, path: readonly string[]): unknown =>
   path.reduce<unknown>((inner, key) => (inner as Record<string, unknown> | undefined)?.[key], value);

@@ -125,14 +125,35 @@ export const count = (max: number) => z.number().int().min(1).max(max).meta({ hi
 export const text = (hint = 'text') => z.string().min(1, { error: 'must not be empty' }).meta({ hint });
 export const texts = (hint: string) => z.array(z.string().min(1)).meta({ hint });
 
-const originError = { error: 'must be an origin such as https://core.example' };
-const origin = () =>
-  z.string().refine((value) => URL.canParse(value) && /^https?:$/.test(new URL(value).protocol), originError);
-export const origins = () => z.array(origin()).meta({ hint: 'origin,…' });
+/** An http or https URL without parts that would be left out of a request, or shown as the option although they may be secret. */
+const plainUrl = (value: unknown): URL | undefined => {
+  const url = typeof value === 'string' && URL.canParse(value) ? new URL(value) : undefined;
+  if (url === undefined || !/^https?:$/.test(url.protocol)) return undefined;
+  const { username, password, search, hash } = url;
+  return username + password + search + hash === '' ? url : undefined;
+};
+const isOrigin = (value: unknown): boolean => plainUrl(value)?.pathname === '/';
+
+const originText = 'must be an origin such as https://core.example, without user, path and query';
+export const origins = () => z.array(z.string().refine(isOrigin, { error: originText })).meta({ hint: 'origin,…' });
+
+/** URLs by origin. A custom schema, because the errors of a record say nothing of a key. */
 export const originsByOrigin = () =>
   z
-    .record(origin(), z.url({ protocol: /^https?$/, error: 'must be an http or https URL' }))
-    .meta({ hint: 'from=to,…', tsType: 'Readonly<Record<string, string>>' });
+    .custom<Readonly<Record<string, string>>>(isPlainRecord, { error: 'must be an object: old origin → new origin' })
+    .superRefine((record, context) => {
+      for (const [from, to] of Object.entries(record)) {
+        const add = (message: string) => context.addIssue({ code: 'custom', path: [from], message });
+        if (!isOrigin(from)) add(`the old origin ${originText}`);
+        if (plainUrl(to) === undefined) add('the new origin must be an http or https URL without user and query');
+      }
+    })
+    .meta({
+      hint: 'from=to,…',
+      tsType: 'Readonly<Record<string, string>>',
+      type: 'object',
+      additionalProperties: { type: 'string', format: 'uri' },
+    });
 
 export const pem = () => z.string().regex(/-----BEGIN /, { error: 'must be a PEM text' });
 

@@ -44,6 +44,12 @@ const header = {
   createdAt: '2026-01-01T00:00:00Z',
 } as const;
 
+test('a plan takes the place of no device or folder, not even with --force', () => {
+  for (const place of ['/dev/null', folder])
+    expect(() => writePlan(place, header, true)).toThrow(`${place}: is no file; give another name`);
+  expect(readdirSync(folder)).toEqual([]);
+});
+
 test('apply does the acts of a written plan and no others, and names what has moved', async () => {
   await seedJob(redis, 'hung', { age: 100_000, web_hook_url: url, parameters: `{"key":"${secret}"}` });
   await seedJob(redis, 'moves', { age: 100_000 });

@@ -124,6 +124,61 @@ test('secrets are never shown, from any source', async () => {
   expect(text).toContain('option  sentinelPassword: (secret)  from REAPER_SENTINEL_PASSWORD');
 });
 
+describe('a password in a value that is shown, or that is refused, is hidden', () => {
+  const url = `http://u:${secret}@b`;
+  const relay = { 'inspect.stately': 'ws://***@b/?***' };
+  test('in an option that may hold one', async () => {
+    const file = await write('relay.yaml', `namespace: t\ninspect:\n  stately: "ws://u:${secret}@b/?${secret}"\n`);
+    for (const [args, env] of [
+      [['--config', file], {}],
+      [['--namespace', 't'], { REAPER_INSPECT_STATELY: `ws://u:${secret}@b/?${secret}` }],
+    ] as const) {
+      const { stdout, stderr, code } = await callCli(['doctor', '--redis', server.url, ...args], env);
+      expect([code, stderr, stdout.includes(secret)]).toEqual([0, '', false]);
+      for (const [path, value] of Object.entries(relay)) expect(stdout).toContain(`option  ${path}: ${value}  from `);
+    }
+  });
+
+  test.each([
+    [['doctor', '--hooks-rewrite-origins', `x=${url}`], {}, "'x=http://***@b': the old origin must be an origin"],
+    [['doctor', '--hooks-rewrite-origins', `http://a=${url}`], {}, 'the new origin must be an http or https URL'],
+    [['doctor', '--hooks-rewrite-origins', url], {}, "'http://***@b': must be NAME=VALUE"],
+    [['doctor', '--hooks-allowed-origins', url], {}, "'http://***@b': must be an origin"],
+    [['doctor'], { REAPER_HOOKS_ALLOWED_ORIGINS: `u:${secret}@b` }, "'***@b': must be an origin"],
+    [['doctor', '--log-level', url], {}, "--log-level 'http://***@b': must be one of"],
+    [['run', '--inspect', '--inspect-stately', `ws://u:${secret}@b#${secret}`], {}, 'must have no fragment'],
+    [['run', '--http', `u:${secret}@b`], {}, "argument '***@b' is invalid"],
+    [['doctor', `--redsi=redis://:${secret}@b`], {}, "unknown option '--redsi'"],
+    [['status', `--sentinel-pass=${secret}`], {}, "unknown option '--sentinel-pass'"],
+    [[`redis://:${secret}@b`], {}, "unknown command 'redis://***@b'"],
+    [['hooks', `redis://:${secret}@b`], {}, "unknown command 'redis://***@b'"],
+  ] as [string[], Record<string, string>, string][])('in %j', async (args, env, message) => {
+    const { code, stderr, stdout } = await callCli([...args, '--redis', server.url, '--namespace', 't'], env);
+    expect([code, stdout]).toEqual([2, '']);
+    expect(stderr).toContain(message);
+    expect(stderr).not.toContain(secret);
+  });
+
+  test.each([
+    `hooks: {rewriteOrigins: {"${url}": http://a}}`,
+    `hooks: {rewriteOrigins: {"http://a": "${url}"}}`,
+    `hooks: {"${url}": 1}`,
+    `"${url}": 1`,
+    `logLevel: ${url}`,
+    ...['*', '|', '>', '!x!', '!<!', '!!int ', '%', '&', '`', '[', '{'].map(
+      (start) => `sentinelPassword: ${start}${secret}`,
+    ),
+    `sentinelPassword: "\\U${secret}"`,
+    `sentinelPassword: !${secret}! x`,
+  ])('in a file: %s', async (text) => {
+    const file = await write('secret.yaml', `${text}\n`);
+    const { code, stderr, stdout } = await callCli(['doctor', '--redis', server.url, '--config', file]);
+    expect([code, stdout]).toEqual([2, '']);
+    expect(stderr).toMatch(/^reaper: .*\n$/);
+    expect(stderr).not.toContain(secret);
+  });
+});
+
 describe('a file that cannot be used ends the command with 2', () => {
   test.each([
     ['sweep:\n  interval: [10m\n', /bad\.yaml:3:1: /],

@@ -1,4 +1,6 @@
 /** Output and exit codes of the commands on a real Redis. Tests of the process itself start one. */
+import { spawn } from 'node:child_process';
+import { closeSync, openSync } from 'node:fs';
 import type { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { applySweep } from '../../src/cli/apply.ts';
@@ -13,6 +15,7 @@ import { callCli, launchCli, runCli, watchCli } from '../support/cli.ts';
 import { type HookEndpoint, startHookEndpoint } from '../support/hookEndpoint.ts';
 import { ackText, second, seedJob, seedWithHook, unheard } from '../support/jobs.ts';
 import { entryOf, seedPool } from '../support/pools.ts';
+import { builtOf } from '../support/programs.ts';
 import { trackOpened } from '../support/reapers.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';
 
@@ -498,6 +501,38 @@ describe('as a process', () => {
     expect(ends.map(({ code }) => code)).toEqual([0, 2, 1]);
   });
 
+  describe('writes to what cannot be written', () => {
+    /** Runs the command with one of its outputs opened for reading only, and gives the other one. */
+    const runWithout = async (lost: 'stdout' | 'stderr', args: readonly string[]) => {
+      const file = openSync(import.meta.filename, 'r');
+      const stdio = (['stdout', 'stderr'] as const).map((name) => (name === lost ? file : 'pipe'));
+      const child = spawn(process.execPath, [builtOf('src/cli/main.ts'), ...args], { stdio: ['ignore', ...stdio] });
+      const { stdout, stderr, code } = await watchCli(child).ended;
+      closeSync(file);
+      return { text: stdout + stderr, code };
+    };
+    // A job that cannot be judged has a line in the log.
+    beforeEach(() => seedJob(redis, 'odd', { status: 'Odd' }));
+
+    test('its result: it ends with 1 and says so once', async () => {
+      const { text, code } = await runWithout('stdout', [
+        'sweep',
+        '--verbose',
+        '--json',
+        '--log-level',
+        'silent',
+        ...at(),
+      ]);
+      expect([code, text]).toEqual([1, 'reaper: the output cannot be written (EBADF)\n']);
+    });
+
+    test('its log or an error: it does the same without them', async () => {
+      const { text, code } = await runWithout('stderr', ['sweep', ...at()]);
+      expect([code, text]).toEqual([0, expect.stringContaining('verdicts: 1 keep\n')]);
+      expect((await runWithout('stderr', ['sleep'])).code).toBe(2);
+    });
+  });
+
   test('run --json prints its events, and ends with 0 after a signal', async () => {
     await seedJob(redis, 'hung', { age: 100_000 });
     await seedJob(redis, 'fine');
@@ -513,6 +548,20 @@ describe('as a process', () => {
     expect(linesOf(stdout).map(({ type }) => type)).toContain('leader');
     const judged = linesOf(stdout).flatMap(({ type, id }) => (type === 'job' ? [id] : []));
     expect(judged).toEqual(['hung']);
+  });
+
+  test('run --json has no line for a hook that has to wait because too many do', async () => {
+    for (const id of ['x', 'y', 'z']) await seedWithHook(redis, id);
+    for (const id of ['a', 'b']) await seedJob(redis, id, { status: 'Success', web_hook_url: `${unheard}/x` });
+    const options = ['--sweep-initial-delay', '0', '--hooks-max-records', '2'];
+    const child = launchCli(['run', '--json', ...options, ...at()]);
+    const { output, ended } = watchCli(child);
+    await expect.poll(() => output.stdout).toContain('"type":"sweep"');
+    child.kill('SIGTERM');
+    const { stdout } = await ended;
+    const [sweep] = linesOf(stdout).filter(({ type }) => type === 'sweep');
+    expect(sweep.outcomes).toEqual({ 'already-pending': 3, deferred: 2 });
+    expect(linesOf(stdout).filter(({ type }) => type === 'job')).toEqual([]);
   });
 
   test('run --json prints each orphaned entry and each quarantined job once', async () => {

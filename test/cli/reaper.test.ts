@@ -246,6 +246,8 @@ test('run --inspect uses the token of the environment, and prints the URL once',
 test.each([
   [['inspect', 'nowhere:port'], 'It must be HOST:PORT'],
   [['inspect', '1.2.3.4:99999'], 'It must be HOST:PORT'],
+  [['inspect', 'user@1.2.3.4:99'], 'It must be HOST:PORT'],
+  [['inspect', '1.2.3.4:99?x'], 'It must be HOST:PORT'],
   [['run', '--inspect', 'a/b', '--namespace', 'n'], 'It must be HOST:PORT'],
   [['inspect', '--inspect-token', 'short', '--namespace', 'n'], '16 characters'],
   [['inspect', '--inspect-stately', 'http://x', '--namespace', 'n'], 'ws:// or wss://'],

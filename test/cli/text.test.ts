@@ -125,6 +125,10 @@ test('the width of a terminal is what COLUMNS says, else the terminal, else 80',
   expect([widthOf({ columns: 132 }), widthOf({ columns: 0 }), widthOf({})]).toEqual([132, 80, 80]);
   vi.stubEnv('COLUMNS', '100');
   expect(widthOf({ columns: 132 })).toBe(100);
+  for (const odd of ['-5', '1', '9', 'x', 'Infinity']) {
+    vi.stubEnv('COLUMNS', odd);
+    expect([widthOf({ columns: 132 }), widthOf({ columns: 1 }), widthOf({})]).toEqual([132, 80, 80]);
+  }
 });
 
 describe('what is printed', () => {

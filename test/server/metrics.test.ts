@@ -22,6 +22,12 @@ test('each name is unique, has a base unit, and `_total` if it is a counter', ()
   }
 });
 
+test('a type that a terminal would obey is shown escaped, the first time and later', () => {
+  const typeOf = createTypeLabels();
+  for (const _ of ['first', 'later'])
+    expect(typeOf('a\u001b[2J\r\u202e\u2028')).toBe('a\\u001b[2J\\u000d\\u202e\\u2028');
+});
+
 test('200 types and 100 endpoints keep their names; a made-up name becomes other', () => {
   const typeOf = createTypeLabels();
   const labels = Array.from({ length: 300 }, (_, i) => typeOf(`T${i}`));

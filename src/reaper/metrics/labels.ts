@@ -1,3 +1,5 @@
+import { visible } from '../../visible.ts';
+
 /** The label of everything beyond a limit. */
 export const other = 'other';
 
@@ -7,17 +9,22 @@ export const maxEndpoints = 100;
 /** A longer name, which a client may have made up, becomes `other`. */
 const maxLength = 200;
 
-/** Gives a name from outside its label: the name itself for the first names, and `other` for those beyond the limit. */
+/**
+ * Gives a name from outside its label: for the first names the name itself, with escapes for what a terminal would obey, and `other` for
+ * those beyond the limit.
+ */
 export type Labels = (name: string | undefined) => string;
 
 export const createLabels = (limit: number, isValid: (name: string) => boolean = () => true): Labels => {
-  const known = new Set<string>();
+  const known = new Map<string, string>();
   return (name) => {
     if (name === undefined || name === '') return other;
-    if (known.has(name)) return name;
+    const before = known.get(name);
+    if (before !== undefined) return before;
     if (known.size >= limit || name.length > maxLength || !isValid(name)) return other;
-    known.add(name);
-    return name;
+    const label = visible(name);
+    known.set(name, label);
+    return label;
   };
 };
 

@@ -3,6 +3,7 @@ import type { SharedView } from '../../io/leader/lease.ts';
 import type { ReaperSettings } from '../../options.ts';
 import { version } from '../../package.ts';
 import type { Readings } from '../../queries/readings.ts';
+import { visible } from '../../visible.ts';
 import type { Health } from '../health.ts';
 import type { PassReports } from '../passReports.ts';
 import type { Instruments } from './instruments.ts';
@@ -34,7 +35,7 @@ export const showState = (
 ) => {
   const { health, passes, shared, isShared } = state;
   const now = monotonicOf(clock);
-  metrics.info.set({ version, namespace }, 1);
+  metrics.info.set({ version, namespace: visible(namespace) }, 1);
   metrics.live.set(Number(health.isLive));
   metrics.ready.set(Number(health.isReady));
   metrics.redisUp.set(Number(state.isConnected));

@@ -139,16 +139,14 @@ const basesOf = (rewriteOrigins: DestinationRules['rewriteOrigins']): ReadonlyMa
     ]),
   );
 
-/** Keeps the user info unless the new URL has its own: it is the same endpoint. */
+/** Keeps the user info: it is the same endpoint. The new URL has none of its own. */
 const rewrite = (url: URL, bases: ReadonlyMap<string, URL>): URL => {
   const base = bases.size === 0 ? undefined : bases.get(url.origin);
   if (base === undefined) return url;
   const target = new URL(base);
   target.pathname = `${base.pathname.replace(/\/$/, '')}${url.pathname}`;
   target.search = url.search;
-  if (base.username === '' && base.password === '') {
-    target.username = url.username;
-    target.password = url.password;
-  }
+  target.username = url.username;
+  target.password = url.password;
   return target;
 };
