@@ -37,14 +37,14 @@ const onlyPlans = (acts: readonly PlannedLiveAct[]): AppliedActs => ({
 
 /**
  * What the chart of a rescue invokes. Behind a fence, each suspect carries it, and the pass is recorded as ended.
- * @param signalOf the signal of the caller of a pass: once it is aborted, a step begins no further act.
+ * @param signalOf the signal of the caller of a pass, and of a stop: once it is aborted, a step begins no further act.
  */
 export const createRescueActors = (
   pools: Pools,
   orphans: Pick<Orphans, 'requeue'>,
   preflight: Preflight,
   lease: Pick<Lease, 'completeRescue'>,
-  signalOf: (pass: number) => AbortSignal | undefined,
+  signalOf: (pass: number) => AbortSignal,
 ) => {
   /** Of the present pass, for the audit stream. */
   let present = 'rescue';

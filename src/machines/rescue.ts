@@ -1,14 +1,18 @@
 import type { DoneActorEvent } from 'xstate';
 import { finalOutput } from './finalOutput.ts';
 import { FencedError } from './lease.ts';
-import { abort, cancelPass, endWhenAborted } from './rescueAbort.ts';
+import { abort, cancelPass, endWhenAborted, stopAfterStep } from './rescueAbort.ts';
 import { requeuingOrphans } from './rescueOrphans.ts';
 import type { RescuePassOutput } from './rescuePass.ts';
 import { freshRescue, type RescueOutput, rescueSetup } from './rescueSetup.ts';
-import type { Found } from './types/rescue.ts';
+import type { Found, Recounted } from './types/rescue.ts';
 import { scheduledPass } from './types/sweep.ts';
 
 const found = ({ event }: { event: { output: Found } }) => ({ found: event.output });
+const keepRecounted = {
+  type: 'keepRecounted',
+  params: ({ event }: { event: { output: Recounted } }) => ({ recounted: event.output }),
+} as const;
 const failed = ({ event }: { event: { error: unknown } }) => ({ error: event.error });
 
 /**
@@ -26,7 +30,8 @@ const failed = ({ event }: { event: { error: unknown } }) => ({ error: event.err
  * 5. `requeuingOrphans`: pools may be worked on now. `trying` requeues entries that no worker of their live pool runs. A
  *    pass with a grace that a caller asked for tries a second time (`awaitingSecondTry`, `tryingAgain`), because an entry
  *    counts as orphaned only after it was seen twice. Then the next pass may begin; the actor of this one awaits its pools.
- * 6. `stopping`: after `stop`, begins nothing more, and waits until `pools` has stopped.
+ * 6. `stopping`: after `stop`, begins nothing more, and waits until `pools` has stopped. A step that changes Redis ends before: it
+ *    begins no further act, and what it has done is counted.
  * 7. `answering`: each pass that is still open ends with an error.
  * 8. `stopped` (final): requests that never began are answered with an error.
  *
@@ -169,15 +174,16 @@ export const rescueMachine = rescueSetup.createMachine({
           fence: context.fence,
           scope: context.request?.scope,
         }),
-        onDone: {
-          target: 'requeuingOrphans',
-          actions: { type: 'keepRecounted', params: ({ event }) => ({ recounted: event.output }) },
-        },
-        onError: {
-          target: 'requeuingOrphans',
-          actions: { type: 'failPass', params: failed },
-        },
+        onDone: [
+          { guard: 'isStopping', target: 'idle', actions: [keepRecounted, 'endSteps'] },
+          { target: 'requeuingOrphans', actions: keepRecounted },
+        ],
+        onError: [
+          { guard: 'isStopping', target: 'idle', actions: 'endSteps' },
+          { target: 'requeuingOrphans', actions: { type: 'failPass', params: failed } },
+        ],
       },
+      on: stopAfterStep,
       initial: 'thenRequeue',
       states: {
         thenRequeue: { description: 'Orphaned entries and pools are next.', on: abort },
@@ -186,7 +192,7 @@ export const rescueMachine = rescueSetup.createMachine({
           on: {
             'xstate.done.actor.recount': {
               target: '#rescue.idle',
-              actions: [{ type: 'keepRecounted', params: ({ event }) => ({ recounted: event.output }) }, 'endSteps'],
+              actions: [keepRecounted, 'endSteps'],
             },
             'xstate.error.actor.recount': { target: '#rescue.idle', actions: 'endSteps' },
           },

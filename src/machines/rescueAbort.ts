@@ -20,3 +20,5 @@ export const endWhenAborted = {
     { actions: cancelPass },
   ],
 } as const;
+/** While the present pass takes a step that changes Redis. */
+export const stopAfterStep = { stop: { actions: 'recordStop' } } as const;

@@ -1,4 +1,4 @@
-import { abort, endWhenAborted } from './rescueAbort.ts';
+import { abort, endWhenAborted, stopAfterStep } from './rescueAbort.ts';
 import { type RescueContext, rescueSetup } from './rescueSetup.ts';
 import type { RequeuedOrphans } from './types/rescue.ts';
 import { scheduledPass } from './types/sweep.ts';
@@ -37,6 +37,7 @@ export const requeuingOrphans = rescueSetup.createStateConfig({
           actions: [{ type: 'report', params: orphansFailed }, 'endSteps'],
         },
       },
+      on: stopAfterStep,
       initial: 'thenWait',
       states: {
         thenWait: { description: 'Entries that are not proven to be orphaned are tried again.', on: abort },
@@ -71,6 +72,7 @@ export const requeuingOrphans = rescueSetup.createStateConfig({
           actions: [{ type: 'report', params: orphansFailed }, 'endSteps'],
         },
       },
+      on: stopAfterStep,
     },
   },
 });

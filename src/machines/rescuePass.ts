@@ -16,6 +16,15 @@ import {
 } from './types/rescue.ts';
 import { abortedPass } from './types/sweep.ts';
 
+/** The id of a pass among those that are not complete. */
+export type PassId = `pass-${number}`;
+
+export const freeId = (taken: readonly PassId[]): PassId => {
+  let i = 0;
+  while (taken.includes(`pass-${i}`)) i += 1;
+  return `pass-${i}`;
+};
+
 export interface RescuePassInput {
   /** Which pass it is of all passes of this process. */
   readonly pass: number;

@@ -14,7 +14,7 @@ import { withEntries, withoutSecondTry } from './plannedActs.ts';
 import { poolsMachine } from './pools.ts';
 import type { EndedPool, PoolsEvent, PoolsMessage } from './poolsSetup.ts';
 import { reportsOf } from './rescueChanges.ts';
-import { type RescuePassOutput, rescuePassMachine } from './rescuePass.ts';
+import { freeId, type PassId, type RescuePassOutput, rescuePassMachine } from './rescuePass.ts';
 import { faultOf, type MandateChanged, type Poll, reported } from './types/reports.ts';
 import {
   emptyRescue,
@@ -69,6 +69,8 @@ export interface RescueContext extends RescueInput {
   readonly fence: Fence | undefined;
   /** The term in which a scheduled pass failed: it is tried again an interval later, or in the next term. */
   readonly failedIn: Fence | undefined;
+  /** A stop waits for the present step. */
+  readonly isStopping: boolean;
   /** Failures in a row to read the pools. */
   readonly failures: number;
   readonly types: readonly string[];
@@ -82,8 +84,6 @@ export interface RescueContext extends RescueInput {
   readonly passes: readonly PassId[];
 }
 
-type PassId = `pass-${number}`;
-
 export const freshRescue = (input: RescueInput): RescueContext => ({
   ...input,
   mandate: input.mandate,
@@ -93,6 +93,7 @@ export const freshRescue = (input: RescueInput): RescueContext => ({
   present: 'pass-0',
   fence: undefined,
   failedIn: undefined,
+  isStopping: false,
   failures: 0,
   types: [],
   lists: [],
@@ -131,7 +132,8 @@ export const rescueSetup = setup({
     secondTry: ({ context }) => context.secondTryIn,
   },
   guards: {
-    hasRequest: ({ context }) => context.requests.length > 0,
+    isStopping: ({ context }) => context.isStopping,
+    hasRequest: ({ context }) => !context.isStopping && context.requests.length > 0,
     hasMandate: ({ context }) => context.mandate !== undefined,
     isTermOver: ({ context }) => context.fence !== undefined && !isSameTerm(context.fence, context.mandate?.fence),
     isPresent: ({ context }, { number }: PassCancel) => context.request?.number === number,
@@ -139,6 +141,7 @@ export const rescueSetup = setup({
     mayRetry: ({ context }, { error }: { error: unknown }) =>
       context.failures < maxFailures && !(error instanceof PermanentError),
     isTooEarly: ({ context }, { requeued }: { requeued: RequeuedOrphans }) =>
+      !context.isStopping &&
       context.request?.number !== scheduledPass &&
       context.request?.grace !== 0 && // A caller without a grace does not wait. The next pass tries them again.
       requeued.dueInMs !== undefined,
@@ -263,8 +266,11 @@ export const rescueSetup = setup({
       enqueue.sendTo(context.present, { type: 'requeued', requeued });
       enqueue.sendParent(reported(...reportsOf(requeued)));
     }),
+    recordStop: assign({ isStopping: true }),
     endSteps: enqueueActions(({ enqueue, context }) => {
-      enqueue.sendTo(context.present, { type: 'steps.ended' });
+      // A step that was cut short by a stop has not ended its pass.
+      if (context.isStopping) enqueue.raise({ type: 'stop' });
+      else enqueue.sendTo(context.present, { type: 'steps.ended' });
       enqueue.assign({ request: undefined, fence: undefined });
     }),
     endPass: enqueueActions(({ enqueue, context }, { id, output }: { id: string; output: RescuePassOutput }) => {
@@ -292,9 +298,3 @@ export const rescueSetup = setup({
     ),
   },
 });
-
-const freeId = (taken: readonly PassId[]): PassId => {
-  let i = 0;
-  while (taken.includes(`pass-${i}`)) i += 1;
-  return `pass-${i}`;
-};

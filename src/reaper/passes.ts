@@ -22,8 +22,10 @@ export interface Passes extends Pick<Reaper, 'sweep' | 'rescue'> {
   /** Answers the caller of a pass, if it has one. */
   sweepEnded(number: number, ended: EndedPass<SweepSummary>): void;
   rescueEnded(number: number, ended: EndedPass<RescueSummary>): void;
-  /** The signal by which the caller of a pass may end it. */
-  signalOf(number: number): AbortSignal | undefined;
+  /** The signal by which the caller of a pass, or a stop, ends it. */
+  signalOf(number: number): AbortSignal;
+  /** A step of a pass begins no further act from now on. */
+  stop(): void;
 }
 
 type Pass = 'sweep' | 'rescue';
@@ -53,6 +55,7 @@ export const createPasses = ({
   const run = createRun(prepare, send);
   const sweeps: Callers<SweepSummary> = new Map();
   const rescues: Callers<RescueSummary> = new Map();
+  const stopped = new AbortController();
 
   return {
     async sweep(options) {
@@ -86,7 +89,11 @@ export const createPasses = ({
 
     sweepEnded: (number, ended) => sweeps.get(number)?.answer(ended),
     rescueEnded: (number, ended) => rescues.get(number)?.answer(ended),
-    signalOf: (number) => (sweeps.get(number) ?? rescues.get(number))?.signal,
+    signalOf(number) {
+      const { signal } = sweeps.get(number) ?? rescues.get(number) ?? {};
+      return signal === undefined ? stopped.signal : AbortSignal.any([signal, stopped.signal]);
+    },
+    stop: () => stopped.abort(),
   };
 };
 

@@ -72,6 +72,7 @@ export const createSupervision = (wiring: Wiring): Supervision => {
         actor.subscribe({ complete: () => resolve(), error: () => resolve() });
       });
       sendIfActive({ type: 'stop' });
+      wiring.passes.stop();
       await Promise.race([over, isUp]);
       sendIfActive({ type: 'giveUp' });
       await Promise.race([over, pause(closing, resigningTime)]);

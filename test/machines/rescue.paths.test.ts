@@ -254,6 +254,70 @@ test('stopped while it looks for pools or works on some, it answers every caller
   ]);
 });
 
+const aborted = { error: 'aborted by the caller', isAborted: true };
+
+describe('stopped while it changes Redis, it counts what that step has done', () => {
+  const orphan = lost('j1');
+  const drift = { type: 'A', lockBefore: '1', lock: '0', fields: 0, size: { lock: 1, lockInfo: 0 } };
+  const upTo = {
+    recount: async (it: Tree) => {
+      await it.send(rescueNow(1));
+      await it.answer('find', found());
+    },
+    trying: async (it: Tree) => {
+      await upTo.recount(it);
+      await it.answer('recount', recounted);
+    },
+    tryingAgain: async (it: Tree) => {
+      await upTo.trying(it);
+      await it.answer('requeueOrphans', requeued({ dueInMs: 30_000 }));
+      await it.tick(30_000);
+    },
+  };
+  const steps = ['recount', 'trying', 'tryingAgain'] as const;
+
+  test.each(steps.flatMap((step) => [true, false].map((isAborted) => [step, isAborted] as const)))(
+    '%s, aborted by the caller before: %s',
+    async (step, isAborted) => {
+      const it = await stopWhile(async (it) => {
+        await upTo[step](it);
+        if (isAborted) await it.send(cancelRescue(1));
+      });
+      expect(it.actor.getSnapshot().status).toBe('active');
+      expect(it.of('rescue.ended')).toEqual([]);
+      if (step === 'recount') await it.answer('recount', { ...recounted, drift: [drift] });
+      else await it.answer('requeueOrphans', requeued({ orphaned: [orphan], dueInMs: 30_000 }));
+      expect(it.actor.getSnapshot().status).toBe('done');
+      expect(it.of('rescue.ended')).toMatchObject([
+        { result: step === 'recount' ? { number: 1, drift: [drift] } : { number: 1, orphaned: 1 } },
+      ]);
+      expect(it.of('rescue.ended')[0]?.result.error).toBe(isAborted ? aborted.error : 'the reaper is stopped');
+    },
+  );
+
+  test('a pass that waits for its turn does not begin', async () => {
+    const it = await stopWhile(async (it) => {
+      await it.send({ type: 'schedule' });
+      await upTo.recount(it);
+      await it.send(rescueNow(2));
+    });
+    await it.answer('recount', recounted);
+    expect(it.actor.getSnapshot().status).toBe('done');
+    expect([it.of('rescue.started').length, it.of('rescue.ended').map(({ result }) => result.error)]).toEqual([
+      1,
+      ['the reaper is stopped', 'the reaper is stopped'],
+    ]);
+  });
+
+  test.each(steps)('%s fails', async (step) => {
+    const it = await stopWhile(upTo[step]);
+    await it.fail(step === 'recount' ? 'recount' : 'requeueOrphans');
+    expect(it.actor.getSnapshot().status).toBe('done');
+    expect(it.of('rescue.ended')).toMatchObject([{ result: { number: 1, error: 'the reaper is stopped' } }]);
+    expect(it.of('fault')).toHaveLength(step === 'recount' ? 0 : 1);
+  });
+});
+
 test('fault 150: a suspended shared pass is tried again an interval later', async () => {
   const it = await startLeader();
   await it.tick(10_000);
@@ -368,8 +432,6 @@ test('actors of passes get the ids of those that are complete, however many pass
   expect([...ids].sort()).toEqual(['pass-0', 'pass-1']);
   expect(it.rescue().passes).toHaveLength(1);
 });
-
-const aborted = { error: 'aborted by the caller', isAborted: true };
 
 describe('a pass that its caller aborts', () => {
   const orphan = lost('j1');

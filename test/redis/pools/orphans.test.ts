@@ -138,6 +138,29 @@ test.each([
   expect(await held()).toHaveLength(1);
 });
 
+test('a stop in the middle of a pass ends it after the entry that is being requeued, which is reported and counted', async () => {
+  await hold(...['j1', 'j2', 'j3'].map((id) => entryOf(id)));
+  await observe('w1', 'other');
+  const clock = createTestClock();
+  let stopped: Promise<void> | undefined;
+  const client = intercept(server.client, 'evalsha', ([digest]) => {
+    if (scriptOfDigest(String(digest)) === 'requeue_orphan') stopped ??= reaper.stop();
+  });
+  const reaper = opened.create({ redis: opened.hold(client), clock });
+  const orphans: string[] = [];
+  reaper.on('orphan', ({ id }) => orphans.push(id));
+  await beat();
+  await reaper.rescue({ grace: 0 });
+  clock.advance(30_000);
+  await beat();
+  await expect(reaper.rescue({ grace: 0 })).rejects.toMatchObject({
+    summary: { orphaned: 1, error: 'the reaper is stopped' },
+  });
+  await stopped;
+  expect(orphans).toHaveLength(1);
+  expect([(await queued()).map(jobOf), (await held()).length]).toEqual([orphans, 2]);
+});
+
 test('the wait of an entry starts again if one pass finds it observed or gone', async () => {
   for (const interrupt of [
     async () => {
