@@ -3,7 +3,7 @@ import type { HookReply, UnqueuedHook } from '../../machines/types/job.ts';
 import { clockOverride } from '../clock.ts';
 import type { Deps } from '../redis/deps.ts';
 import type { Keys } from '../redis/keys.ts';
-import { partsOf } from '../redis/paged.ts';
+import { inChunks, partsOf } from '../redis/paged.ts';
 import { retry } from '../redis/retry.ts';
 import { type AuditNote, callOnce, type Fence, type ReplyOf } from '../redis/scripts.ts';
 import { findWrongTyped, unlessWrongType } from '../redis/wrongTypes.ts';
@@ -144,10 +144,10 @@ const findFaults = async (
     [keys.hookEndpoints, 'set'],
   ]);
   const faults = new Map<string, string>();
-  for (const endpoint of new Set(endpoints)) {
+  await inChunks([...new Set(endpoints)], async (endpoint) => {
     const all = [...shared, ...(await findWrongTyped(redis, [[keys.dueHooks(endpoint), 'zset']]))];
     if (all.length > 0) faults.set(endpoint, all.join('; '));
-  }
+  });
   return faults;
 };
 
