@@ -10,6 +10,7 @@
 --- @include write_status
 --- @include signs
 --- @include hook_of_change
+--- @include rescue_note
 --- @include audit
 
 -- What `refusalOf` has to prove before quarantineEntry may be called.
@@ -53,7 +54,7 @@ end
 -- time. The counters follow, the job becomes Error and its hook is enqueued, and the record of the quarantine keeps the original bytes.
 --
 -- k:  the keys held, lock, lockInfo, dead, recoveries, quarantine, stats, track, before (signs of life before the quarantine), and
---     executions of the policy (nil for a job that is not an execution)
+--     executions of the policy (nil for a job that is not an execution), note (of a dead pool, if it may be written; else nil)
 -- of: pool, seen (heartbeat_at that made the pool a suspect, or ''), maxRecoveries (how often a job may be recovered), window (s),
 --     type, id, judged (fingerprint of the stats), pass (token of the pass)
 -- hook: the hook of this change (`includes/hook_of_change.lua`), or nil
@@ -102,6 +103,9 @@ local function quarantineEntry(k, of, hook, entry)
   local record = { at = death.at, recoveries = before }
   keepQuarantined(k.quarantine, k.dead, of.id, record, { of.type, entry, member }, death.window)
   countDownLocks(k.lock, k.lockInfo, of.pool, k.held, 1)
+  if k.note then
+    writeNote(k.note)
+  end
 
   if fails then
     failQuarantined(k, of.id)

@@ -5,16 +5,17 @@
 -- KEYS[1]  {ns}:worker_pools (set)
 -- KEYS[2]  {ns}:worker_pools:<pool> (hash): its heartbeat
 -- KEYS[3]  {ns}:jobs:<type>:<pool>:inprogress (list)
--- KEYS[4]  {ns}:jobs:<type>:lock (string)
--- KEYS[5]  {ns}:jobs:<type>:lock_info (hash)
--- KEYS[6]  {ns}:dead (zset)
--- KEYS[7]  {ns}:reaper:recoveries (hash)
--- KEYS[8]  {ns}:reaper:quarantine (hash)
--- KEYS[9]  {ns}:job_stats:<id> (hash)
--- KEYS[10] {ns}:job_track:inprogress (hash)
--- KEYS[11…14] the hook of this change (`includes/hook_of_change.lua`)
--- KEYS[15] {ns}:reaper:quarantine:before:<id> (string)
--- KEYS[16] {ns}:executions:<policy> (zset): left out for a job that is not an execution of a policy
+-- KEYS[4]  {ns}:reaper:rescues:<pool> (string): `includes/rescue_note.lua`
+-- KEYS[5]  {ns}:jobs:<type>:lock (string)
+-- KEYS[6]  {ns}:jobs:<type>:lock_info (hash)
+-- KEYS[7]  {ns}:dead (zset)
+-- KEYS[8]  {ns}:reaper:recoveries (hash)
+-- KEYS[9]  {ns}:reaper:quarantine (hash)
+-- KEYS[10] {ns}:job_stats:<id> (hash)
+-- KEYS[11] {ns}:job_track:inprogress (hash)
+-- KEYS[12…15] the hook of this change (`includes/hook_of_change.lua`)
+-- KEYS[16] {ns}:reaper:quarantine:before:<id> (string)
+-- KEYS[17] {ns}:executions:<policy> (zset): left out for a job that is not an execution of a policy
 -- ARGV[1]  pool id
 -- ARGV[2]  age in ms below which a heartbeat is alive
 -- ARGV[3]  heartbeat_at that made the pool a suspect; '' for none
@@ -36,8 +37,8 @@
 --- @include mark
 
 local pools, heartbeat = KEYS[1], KEYS[2]
-local k = { held = KEYS[3], lock = KEYS[4], lockInfo = KEYS[5], dead = KEYS[6], recoveries = KEYS[7], quarantine = KEYS[8],
-  stats = KEYS[9], track = KEYS[10], before = KEYS[15], executions = KEYS[16] }
+local k = { held = KEYS[3], lock = KEYS[5], lockInfo = KEYS[6], dead = KEYS[7], recoveries = KEYS[8], quarantine = KEYS[9],
+  stats = KEYS[10], track = KEYS[11], before = KEYS[16], executions = KEYS[17] }
 local of = { pool = ARGV[1], seen = ARGV[3], maxRecoveries = ARGV[4], window = ARGV[5], type = ARGV[6], id = ARGV[7], judged = ARGV[8],
   pass = ARGV[12] }
 local refusal = refusalOf({ { pools, 'set', 'SISMEMBER' }, { heartbeat, 'hash', 'HGET' }, readsOfQuarantine(k) })
@@ -51,4 +52,5 @@ local entry = redis.call('LINDEX', k.held, -1)
 if entry and ARGV[13] and ARGV[13] ~= markOf('q', entry) then
   return { 'gone' }
 end
-return quarantineEntry(k, of, hookOfChange(11, 9), entry)
+k.note = mayNote(KEYS[4]) and KEYS[4] or nil
+return quarantineEntry(k, of, hookOfChange(12, 9), entry)

@@ -13,7 +13,8 @@
 -- KEYS[4]  {ns}:reaper:recovered (list)
 -- KEYS[5]  {ns}:reaper:quarantine (hash)
 -- KEYS[6]  {ns}:dead (zset)
--- KEYS[7…] for each type: {ns}:jobs:<type>:<pool>:inprogress (list), {ns}:jobs:<type> (list): the queue, {ns}:jobs:<type>:lock (string),
+-- KEYS[7]  {ns}:reaper:rescues:<pool> (string): `includes/rescue_note.lua`
+-- KEYS[8…] for each type: {ns}:jobs:<type>:<pool>:inprogress (list), {ns}:jobs:<type> (list): the queue, {ns}:jobs:<type>:lock (string),
 --          {ns}:jobs:<type>:lock_info (hash)
 -- ARGV[1]  pool id
 -- ARGV[2]  age in ms below which a heartbeat is alive
@@ -42,11 +43,12 @@
 --- @include stride
 --- @include audit
 --- @include mark
+--- @include rescue_note
 
-local pools, heartbeat, recoveries, recovered, quarantine, dead = unpack(KEYS)
+local pools, heartbeat, recoveries, recovered, quarantine, dead, note = unpack(KEYS)
 local pool, maxAge, seen, batch, maxRecoveries, window = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), ARGV[5], ARGV[6]
 local types, uses = {}, { { pools, 'set', 'SISMEMBER' }, { heartbeat, 'hash', 'HGET' } }
-for i = 7, #KEYS, 4 do
+for i = 8, #KEYS, 4 do
   local held, queue, lock, lockInfo = unpack(KEYS, i, i + 3)
   types[#types + 1] = { name = ARGV[8 + #types], held = held, queue = queue, lock = lock, lockInfo = lockInfo }
   uses[#uses + 1] = { held, 'list', 'LRANGE', 'LTRIM', 'LLEN' }
@@ -62,6 +64,7 @@ if alive(pools, heartbeat, pool, maxAge, seen) then
   return { 'alive' }
 end
 local uncounted = recordsRefusal(recoveries, recovered)
+local notes = mayNote(note)
 local death = deathOf(pool, seen, window, ARGV[7])
 -- Reads and writes several entries and records with one command each, which is several times faster.
 local STEP, MOST = 1000000, 8000000
@@ -150,6 +153,9 @@ record()
 local reply = { 'moved', counts, poison or '', sum > 0 and uncounted and uncounted.err or '' }
 if sum == 0 then
   return reply
+end
+if notes then
+  writeNote(note)
 end
 local answer = answerOnce(reply)
 for _, act in ipairs(acts) do

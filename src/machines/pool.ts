@@ -182,7 +182,7 @@ export const poolMachine = poolSetup.createMachine({
                 actions: 'explainLeft',
               },
               { guard: { type: 'isRemoved', params: replied }, target: '#pool.cleaned', actions: 'forgetTraces' },
-              { guard: { type: 'leftTraces', params: replied }, target: '#pool.cleaned' },
+              { guard: { type: 'isCleaned', params: replied }, target: '#pool.cleaned' },
               { target: '#pool.rescued' },
             ],
           },

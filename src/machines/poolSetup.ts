@@ -55,13 +55,12 @@ export const poolSetup = setup({
     isPoisoned: (_, params: { reply: Requeued }) => poisonIn(params.reply) !== undefined,
     hasEntries: (_, params: { reply: Deregistered }) => params.reply.outcome === 'entries',
     isLeft: (_, params: { reply: Deregistered }) => params.reply.outcome === 'left',
-    // Another reaper has rescued it, maybe beside this one: it was there when it was found.
-    isRemoved: ({ context: { suspect } }, params: { reply: Deregistered }) =>
-      params.reply.outcome === 'gone' && (suspect.traces?.isRegistered || suspect.traces?.hasHeartbeat) === true,
-    leftTraces: ({ context }, params: { reply: Deregistered }) =>
-      params.reply.outcome !== 'deregistered' &&
-      Object.keys(context.moved).length === 0 &&
-      context.quarantined.length === 0,
+    // Another reaper has removed it: it was there when it was found, or held entries.
+    isRemoved: ({ context: { suspect, held } }, params: { reply: Deregistered }) =>
+      params.reply.outcome === 'gone' &&
+      (suspect.traces?.isRegistered === true || suspect.traces?.hasHeartbeat === true || held.length > 0),
+    // The step that removes a pool says which reaper reports the rescue: several may have requeued its entries.
+    isCleaned: (_, params: { reply: Deregistered }) => params.reply.outcome !== 'deregistered',
     hasMore: ({ context }, params: { reply: Requeued }) => context.at + doneIn(params.reply) < context.held.length,
     isPlan: ({ context }) => context.plan,
     wouldLeave: ({ context }, params: { reply: Confirmation }) =>

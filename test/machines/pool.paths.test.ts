@@ -82,23 +82,28 @@ test('batches of a type are moved until none is left, then those of the next typ
 });
 
 test.each([
-  ['there when it was found', { isRegistered: true, hasHeartbeat: false }, 'cleaned'],
-  ['there with a heartbeat', { isRegistered: false, hasHeartbeat: true }, 'cleaned'],
-  ['never registered, without a heartbeat', { isRegistered: false, hasHeartbeat: false }, 'rescued'],
-])('a pool that is gone in the end is rescued by who removed it: one that was %s', async (_, found, outcome) => {
-  const traces = { ...found, lockInfo: ['A'] };
-  const input = { suspect: { ...suspect, traces }, plan: false, grace: 0 };
-  const steps = [
-    done('confirm', held(1, 0)),
-    done('requeue', { outcome: 'moved', counts: [{ moved: 1, left: 0 }] }),
-    done('deregister', { outcome: 'gone' }),
-  ];
-  const { output } = (await walk(machine, { input, events: steps }, { remote, coverage })).getSnapshot();
-  expect(output).toEqual({
-    ...{ pool: 'p1', outcome, evidence: 'no heartbeat', moved: { A: 1 }, entries: 1, quarantined: 0 },
-    ...(outcome === 'rescued' ? { deregistered: traces } : {}),
-  });
-});
+  ['deregistered', 'there', true, 'rescued', true],
+  ['deregistered', 'never registered, without a heartbeat', false, 'rescued', true],
+  ['traces', 'there', true, 'cleaned', true],
+  ['gone', 'there', true, 'cleaned', false],
+  ['gone', 'never registered, without a heartbeat', false, 'cleaned', false],
+] as const)(
+  'the reply %s decides for a pool that was %s when it was found, also if it requeued entries',
+  async (reply, _, isRegistered, outcome, isOwn) => {
+    const traces = { isRegistered, hasHeartbeat: false, lockInfo: ['A'] };
+    const input = { suspect: { ...suspect, traces }, plan: false, grace: 0 };
+    const steps = [
+      done('confirm', held(1, 0)),
+      done('requeue', { outcome: 'moved', counts: [{ moved: 1, left: 0 }] }),
+      done('deregister', { outcome: reply }),
+    ];
+    const { output } = (await walk(machine, { input, events: steps }, { remote, coverage })).getSnapshot();
+    expect(output).toEqual({
+      ...{ pool: 'p1', outcome, evidence: 'no heartbeat', moved: { A: 1 }, entries: 1, quarantined: 0 },
+      ...(isOwn ? { deregistered: traces } : {}),
+    });
+  },
+);
 
 test('a plan ends as its rescue would, and says what it would leave', async () => {
   const unreadable = 'B: holds a string';

@@ -192,7 +192,7 @@ const typesByName = [
   [/^t:dead$|:executions:|hooks:parked$|hooks:due:/, 'zset'],
   [/worker_pools$|hooks:origins$/, 'set'],
   [/:audit$/, 'stream'],
-  [/:lock$|:changes:|:recount:|:quarantine:before:|:kept:/, 'string'],
+  [/:lock$|:changes:|:recount:|:rescues:|:quarantine:before:|:kept:/, 'string'],
 ] as const;
 
 /** As it is before and after a run that nothing hinders. */

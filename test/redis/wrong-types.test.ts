@@ -165,6 +165,7 @@ describe('fault 107, 108: nothing of a script is done where a part of it cannot 
       [
         keys.pools,
         keys.heartbeat('p'),
+        keys.rescueNote('p'),
         ...['A', 'B'].flatMap((type) => [keys.inProgress(type, 'p'), keys.lockInfo(type)]),
       ],
       ['p', 10_000, ''],
@@ -236,7 +237,7 @@ describe('fault 107, 108: nothing of a script is done where a part of it cannot 
         run === undefined
           ? createScripts(client).run(
               'deregister_pool',
-              [keys.pools, keys.heartbeat('p'), keys.inProgress('A', 'p'), keys.lockInfo('A')],
+              [keys.pools, keys.heartbeat('p'), keys.rescueNote('p'), keys.inProgress('A', 'p'), keys.lockInfo('A')],
               ['p', 10_000, ''],
             )
           : run(client);

@@ -28,17 +28,14 @@ export const createDeregister =
     if (unreadable.length > 0) return { outcome: 'entries' };
     const keysOf = (type: string) => [keys.inProgress(type, pool), keys.lockInfo(type)];
     const steps = partsOf(await typesInUse(redis, own, keysOf), maxTypesPerStep);
-    const run = <Name extends 'clear_counts' | 'deregister_pool'>(name: Name, some: readonly string[]) =>
-      runAnswered(
-        name,
-        [keys.pools, keys.heartbeat(pool), ...some.flatMap(keysOf)],
-        [pool, heartbeatAge, heartbeat],
-        fence,
-        { pass: `rescue/${pass}`, why: 'dead-pool' },
-      );
+    const run = <Name extends 'clear_counts' | 'deregister_pool'>(name: Name, given: readonly string[]) =>
+      runAnswered(name, [keys.pools, keys.heartbeat(pool), ...given], [pool, heartbeatAge, heartbeat], fence, {
+        pass: `rescue/${pass}`,
+        why: 'dead-pool',
+      });
     for (const some of steps.slice(0, -1)) {
-      const reply = await run('clear_counts', some);
+      const reply = await run('clear_counts', some.flatMap(keysOf));
       if (reply.outcome !== 'cleared') return reply;
     }
-    return run('deregister_pool', steps.at(-1) ?? []);
+    return run('deregister_pool', [keys.rescueNote(pool), ...(steps.at(-1) ?? []).flatMap(keysOf)]);
   };

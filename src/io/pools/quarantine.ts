@@ -140,7 +140,7 @@ const createAdds = (options: QuarantineOptions): Pick<Quarantine, 'add' | 'addOr
         runAnswered(
           'quarantine_entry',
           [
-            ...[keys.pools, keys.heartbeat(pool), keys.inProgress(type, pool)],
+            ...[keys.pools, keys.heartbeat(pool), keys.inProgress(type, pool), keys.rescueNote(pool)],
             ...[...job.keys, ...job.hook.keys, ...job.keysAfterHook],
           ],
           [pool, heartbeatAge, heartbeat, ...job.args, ...job.hook.args, pass, ...(mark === undefined ? [] : [mark])],

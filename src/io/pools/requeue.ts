@@ -59,7 +59,10 @@ export const createRequeue = ({
       const next = await nextMarks(suspect, first, done, batch);
       const reply = await runAnswered(
         'requeue',
-        [pools, keys.heartbeat(pool), recoveries, recovered, quarantine, dead, ...some.flatMap(keysOf)],
+        [
+          ...[pools, keys.heartbeat(pool), recoveries, recovered, quarantine, dead, keys.rescueNote(pool)],
+          ...some.flatMap(keysOf),
+        ],
         [
           ...[pool, heartbeatAge, heartbeat, batch, recovery.maxRecoveries, recovery.windowS, pass],
           ...[...some, ...(next === undefined ? [] : [next.marks, next.from])],

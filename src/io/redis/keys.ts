@@ -37,6 +37,8 @@ export interface Keys {
   readonly progress: string;
   /** Own: pools whose heartbeat was not fresh at the last rescue pass, since when, and whether it moves. */
   readonly suspects: string;
+  /** Own: says that entries of a dead pool were requeued or quarantined, until the pool is removed. */
+  rescueNote(pool: string): string;
   /** Own: pools that were declared dead and removed, by the time (ms). */
   readonly declaredDead: string;
   /** Own: token of the recount of a type's counters that was opened last. */
@@ -96,6 +98,7 @@ export const keysOf = (namespace: string): Keys => {
     lease: `${prefix}reaper:lease`,
     progress: `${prefix}reaper:progress`,
     suspects: `${prefix}reaper:suspects`,
+    rescueNote: (pool) => `${prefix}reaper:rescues:${pool}`,
     declaredDead: `${prefix}reaper:declared_dead`,
     recount: (type) => `${prefix}reaper:recount:${type}`,
     dueHooks: (origin) => `${prefix}reaper:hooks:due:${origin}`,

@@ -115,8 +115,8 @@ export type Requeued =
 export type Quarantining = Alive | { readonly outcome: 'again' | 'quarantined' } | TypeRefused;
 /**
  * `entries`: new entries have come up, and are requeued first. `left`: some cannot be requeued, so the pool stays registered.
- * `deregistered`: the pool was removed. `traces`: it was removed, and had left only traces: no heartbeat or no registration. `gone`:
- * it had neither.
+ * `deregistered`: the pool was removed, and had died. `traces`: it was removed, and had left only traces: no entries, and no heartbeat or no
+ * registration. `gone`: it had none of them, or another reaper has removed it.
  */
 export type Deregistered = Alive | { readonly outcome: 'entries' | 'left' | 'deregistered' | 'traces' | 'gone' };
 

@@ -50,7 +50,13 @@ test('defect 1: a pool that boots during a rescue pass keeps its running job', a
   expect(await redis.llen(list('boots'))).toBe(1);
   // The script that moves entries sees a heartbeat that is written after the last look.
   const ofPool = ['t:worker_pools', 't:worker_pools:boots'];
-  const ofReaper = ['t:reaper:recoveries', 't:reaper:recovered', 't:reaper:quarantine', 't:dead'];
+  const ofReaper = [
+    't:reaper:recoveries',
+    't:reaper:recovered',
+    't:reaper:quarantine',
+    't:dead',
+    't:reaper:rescues:boots',
+  ];
   const keys = [...ofPool, ...ofReaper, list('boots'), queue, `${queue}:lock`, `${queue}:lock_info`];
   const args = ['boots', 10_000, '', 100, 3, 86_400, '', 'X'];
   expect(await createScripts(redis).run('requeue', keys, args)).toEqual({ outcome: 'alive' });

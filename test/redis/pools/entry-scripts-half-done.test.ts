@@ -61,12 +61,13 @@ const cases: Partial<Record<ScriptName, Case>> = {
       keys.recovered,
       keys.quarantine,
       keys.dead,
+      keys.rescueNote('p'),
       list,
       keys.queue('X'),
       ...counters,
     ],
     args: async () => ['p', 10_000, dead, 10, 3, 86_400, '', 'X'],
-    optional: [...counters, keys.recoveries, keys.recovered, keys.quarantine, keys.dead],
+    optional: [...counters, keys.recoveries, keys.recovered, keys.quarantine, keys.dead, keys.rescueNote('p')],
   },
   requeue_orphan: {
     async set() {
@@ -131,6 +132,7 @@ const cases: Partial<Record<ScriptName, Case>> = {
       keys.pools,
       keys.heartbeat('p'),
       list,
+      keys.rescueNote('p'),
       ...counters,
       keys.dead,
       keys.recoveries,
@@ -145,7 +147,7 @@ const cases: Partial<Record<ScriptName, Case>> = {
       return ['p', 10_000, dead, 3, 86_400, 'X', 'a', judged, 'http://h', '1000', 100];
     },
     // Stats that cannot be read are not written: then nothing is tracked and no hook is enqueued.
-    optional: [...counters, keys.stats('a')],
+    optional: [...counters, keys.stats('a'), keys.rescueNote('p')],
   },
   quarantine_orphan: {
     async set() {
@@ -161,7 +163,7 @@ const cases: Partial<Record<ScriptName, Case>> = {
       const judged = await judgedFingerprint(redis, keys.stats('a'));
       return ['p', placeOf(entryOf('a'), 2), 3, 86_400, 'X', 'a', judged, 'http://h', '1000', 100];
     },
-    optional: [...counters, keys.stats('a')],
+    optional: [...counters, keys.stats('a'), keys.rescueNote('p')],
   },
   release_quarantined: {
     async set() {
@@ -271,7 +273,8 @@ describe.each(Object.entries(cases))('fault 107: %s', (name, { set, keys: given,
     const after = await clean();
     await set();
     await redis.del(key);
-    if (key === keys.lock('X') || key === keys.beforeQuarantine('a')) await redis.rpush(key, 'x');
+    const isString = [keys.lock('X'), keys.beforeQuarantine('a'), keys.rescueNote('p')].includes(key);
+    if (isString) await redis.rpush(key, 'x');
     else await redis.set(key, 'of another type');
     const before = await dump();
     const refused = await run(redis).then(

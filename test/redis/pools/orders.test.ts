@@ -36,7 +36,11 @@ beforeAll(async () => {
   ] as const;
   for (const name of [...names, 'deregister_pool', 'untrack'] as const) {
     await createScripts(redis)
-      .run(name, ['none', 'none', 'none', 'none', 'none', 'none'], ['', '', '', ''])
+      .run(
+        name,
+        Array.from({ length: 7 }, () => 'none'),
+        ['', '', '', ''],
+      )
       .catch(() => undefined);
   }
   await redis.flushall();

@@ -256,7 +256,7 @@ describe('a step of a planned rescue', () => {
       'requeue',
       [
         ...['t:worker_pools', 't:worker_pools:p', 't:reaper:recoveries', 't:reaper:recovered', 't:reaper:quarantine'],
-        ...['t:dead', list, ...keys],
+        ...['t:dead', 't:reaper:rescues:p', list, ...keys],
       ],
       ['p', 100_000, stale, 100, 3, 86_400, '', 'X', marks, from],
     );

@@ -83,7 +83,13 @@ test.each([
 
 test('fault 104: the script that moves entries takes a heartbeat for alive as the pass does', async () => {
   const scripts = createScripts(redis);
-  const keys = ['t:worker_pools', 't:worker_pools:p', 't:jobs:X:p:inprogress', 't:jobs:X:lock_info'];
+  const keys = [
+    't:worker_pools',
+    't:worker_pools:p',
+    't:reaper:rescues:p',
+    't:jobs:X:p:inprogress',
+    't:jobs:X:lock_info',
+  ];
   const deregister = async (heartbeat: number | string, seen = String(heartbeat)) => {
     await redis.flushall();
     await seedPool(redis, 'p', { heartbeat });

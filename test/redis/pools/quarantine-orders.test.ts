@@ -34,7 +34,7 @@ beforeAll(async () => {
     'set_status',
     'deregister_pool',
   ];
-  const [none, no] = [Array.from({ length: 15 }, () => 'none'), Array.from({ length: 13 }, () => '')];
+  const [none, no] = [Array.from({ length: 16 }, () => 'none'), Array.from({ length: 13 }, () => '')];
   for (const name of names)
     await createScripts(redis)
       .run(name, none, no)

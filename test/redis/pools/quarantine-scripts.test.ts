@@ -163,6 +163,7 @@ test('requeue moves at most a batch, even past an entry that is larger than a st
       keys.recovered,
       keys.quarantine,
       keys.dead,
+      keys.rescueNote('p'),
       keys.inProgress('X', 'p'),
       keys.queue('X'),
       keys.lock('X'),

@@ -157,6 +157,7 @@ describe('one death counts once', () => {
         keys.recovered,
         keys.quarantine,
         keys.dead,
+        keys.rescueNote(pool),
         keys.inProgress('X', pool),
         keys.queue('X'),
         keys.lock('X'),
@@ -250,15 +251,20 @@ describe('the status of a job that is quarantined', () => {
 const quarantineOne = async ({ id = 'bad', entry = '' } = {}) => {
   const scripts = createScripts(redis);
   const judged = await judgedFingerprint(redis, keys.stats(id));
+  const held = keys.inProgress('X', 'p');
   const shared = [
-    ...[keys.inProgress('X', 'p'), keys.lock('X'), keys.lockInfo('X'), keys.dead, keys.recoveries, keys.quarantine],
+    ...[keys.lock('X'), keys.lockInfo('X'), keys.dead, keys.recoveries, keys.quarantine],
     ...[keys.stats(id), keys.track, keys.hooks, keys.parkedHooks, keys.hookEndpoints, keys.dueHooks('')],
     keys.beforeQuarantine(id),
   ];
   const args = [3, 86_400, 'X', id, judged, '', '', 100];
   return entry === ''
-    ? scripts.run('quarantine_entry', [keys.pools, keys.heartbeat('p'), ...shared], ['p', 10_000, '', ...args])
-    : scripts.run('quarantine_orphan', shared, ['p', placeOf(entry, 1), ...args]);
+    ? scripts.run(
+        'quarantine_entry',
+        [keys.pools, keys.heartbeat('p'), held, keys.rescueNote('p'), ...shared],
+        ['p', 10_000, '', ...args],
+      )
+    : scripts.run('quarantine_orphan', [held, ...shared], ['p', placeOf(entry, 1), ...args]);
 };
 
 describe('the script checks again', () => {

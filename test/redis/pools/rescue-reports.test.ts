@@ -43,24 +43,34 @@ describe('each rescue is reported once', () => {
     expect(await idsIn(server.client, 't:jobs:X')).toEqual(['a']);
   });
 
-  test('fault 115: by the one of two reapers that removes the pool, and each counts the entries that it requeued', async () => {
-    await seedPool(server.client, 'dead', dead('a', 'b', 'c'));
-    const other = create();
-    let calls = 0;
-    const client = intercept(server.client, 'evalsha', async (args) => {
-      if (args.includes('t:reaper:recovered') && ++calls === 2) await other.reaper.rescue({ grace: 0 });
-    });
-    const { reaper, ends, log } = create({ redis: opened.hold(client), rescue: { batchSize: 1 } });
-    const summary = await reaper.rescue({ grace: 0 });
-    expect(summary).toMatchObject({ entries: 1, pools: { rescued: 0, cleaned: 1 } });
-    expect(summary.changes.filter(({ act }) => act === 'deregister')).toEqual([]);
-    expect(ends).toMatchObject([{ pool: 'dead', outcome: 'cleaned', moved: { X: 1 } }]);
-    expect(other.ends).toMatchObject([{ pool: 'dead', outcome: 'rescued', moved: { X: 2 }, deregistered: {} }]);
-    await reaper.stop();
-    const lines = log.filter(({ what }) => (what as { code?: string }).code === 'pool');
-    expect(lines).toMatchObject([{ level: 'info', what: { pool: { entries: 1 } } }]);
-    expect(await idsIn(server.client, 't:jobs:X')).toHaveLength(3);
-  });
+  const { heartbeat } = dead();
+  test.each<[string, SeededPool]>([
+    ['registered, with a heartbeat', { heartbeat }],
+    ['registered, without one', {}],
+    ['not registered, with a heartbeat', { heartbeat, isRegistered: false }],
+    ['not registered, without one', { isRegistered: false }],
+  ])(
+    'fault 115: by the one of two reapers that removes the pool, and each counts the entries that it requeued: %s',
+    async (_, traces) => {
+      await seedPool(server.client, 'dead', { ...dead('a', 'b', 'c'), heartbeat: undefined, ...traces });
+      const other = create();
+      let calls = 0;
+      const client = intercept(server.client, 'evalsha', async (args) => {
+        if (args.includes('t:reaper:recovered') && ++calls === 2) await other.reaper.rescue({ grace: 0 });
+      });
+      const { reaper, ends, log } = create({ redis: opened.hold(client), rescue: { batchSize: 1 } });
+      const summary = await reaper.rescue({ grace: 0 });
+      expect(summary).toMatchObject({ entries: 1, pools: { rescued: 0, cleaned: 1 } });
+      expect(summary.changes.filter(({ act }) => act === 'deregister')).toEqual([]);
+      expect(await server.client.exists('t:reaper:rescues:dead')).toBe(0);
+      expect(ends).toMatchObject([{ pool: 'dead', outcome: 'cleaned', moved: { X: 1 } }]);
+      expect(other.ends).toMatchObject([{ pool: 'dead', outcome: 'rescued', moved: { X: 2 } }]);
+      await reaper.stop();
+      const lines = log.filter(({ what }) => (what as { code?: string }).code === 'pool');
+      expect(lines).toMatchObject([{ level: 'info', what: { pool: { entries: 1 } } }]);
+      expect(await idsIn(server.client, 't:jobs:X')).toHaveLength(3);
+    },
+  );
 
   test.each([undefined, 0, 300])(
     'fault 115: by the pass that a caller requests beside a scheduled one (grace %s)',

@@ -58,7 +58,8 @@ const died = (...times: readonly (readonly [at: number, pool: string, beat: stri
 const often = (times = 3, at = enqueuedAt - 3_540) =>
   died(...Array.from({ length: times }, (_, i) => [at + i, `old${i}`, stale] as const));
 
-const sharedKeys = [pools, heartbeat, recoveries, recovered, quarantine, dead];
+const note = 't:reaper:rescues:p';
+const sharedKeys = [pools, heartbeat, recoveries, recovered, quarantine, dead, note];
 const requeueKeys = [...sharedKeys, held, queue, lock, lockInfo];
 /** Gives `alive`, or how many were moved, how many are left, and the poison job and the fault where there are any. */
 const requeue = async (seen = stale, { batch = 1_000, most = 3, window = 86_400 } = {}) => {
@@ -72,7 +73,7 @@ const deregister = (seen = stale) =>
   outcomeOf(
     run(
       'deregister_pool',
-      [pools, heartbeat, held, lockInfo, 't:jobs:Y:p:inprogress', 't:jobs:Y:lock_info'],
+      [pools, heartbeat, note, held, lockInfo, 't:jobs:Y:p:inprogress', 't:jobs:Y:lock_info'],
       ['p', maxAge, seen],
     ),
   );
@@ -98,9 +99,7 @@ describe('fault 150: a pool lives', () => {
     await pool(text, entry('j'));
     expect(await requeue(seen(String(text)))).toEqual(outcome === 'alive' ? 'alive' : [1, 0]);
     expect(await redis.llen(held)).toBe(outcome === 'alive' ? 1 : 0);
-    // Its count is 0 by now, so one without a heartbeat may have stopped by itself.
-    const ofDead = text === undefined ? 'traces' : 'deregistered';
-    expect(await deregister(seen(String(text)))).toBe(outcome === 'alive' ? 'alive' : ofDead);
+    expect(await deregister(seen(String(text)))).toBe(outcome === 'alive' ? 'alive' : 'deregistered');
     expect(await redis.sismember(pools, 'p')).toBe(outcome === 'alive' ? 1 : 0);
     if (outcome !== 'alive') expect(await deregister(seen(String(text)))).toBe('gone');
   });
@@ -115,6 +114,13 @@ describe('fault 150: a pool lives', () => {
 });
 
 describe('a requeue', () => {
+  test('notes for a day that the pool was rescued, which shows its death where nothing else does', async () => {
+    await redis.rpush(held, entry('j'));
+    expect(await requeue('')).toEqual([1, 0]);
+    expect(await redis.ttl(note)).toBeGreaterThan(86_000);
+    expect([await deregister(''), await deregister('')]).toEqual(['deregistered', 'gone']);
+  });
+
   test('moves the same bytes in the order in which the Go side pops and pushes them', async () => {
     await pool(stale, 'c', entry('b'), entry('a'));
     await redis.rpush(queue, 'first');
@@ -924,7 +930,10 @@ describe('a poison job', () => {
   const isolate = async ({ id = 'j', judged = undefined as string | undefined, execution = false } = {}) =>
     run(
       'quarantine_entry',
-      [...[pools, heartbeat, held, lock, lockInfo, dead, recoveries, quarantine, stats, track], ...lastKeys(execution)],
+      [
+        ...[pools, heartbeat, held, note, lock, lockInfo, dead, recoveries, quarantine, stats, track],
+        ...lastKeys(execution),
+      ],
       ['p', maxAge, stale, ...(await ofJob(id, judged)), ...hook],
     );
   const isolateOrphan = async (place: string) =>
@@ -972,6 +981,14 @@ describe('a poison job', () => {
     await isolate();
     expect([await redis.hget(stats, 'status'), await redis.hget(track, 'j')]).toEqual([status, '2']);
     expect(await redis.exists('t:reaper:hooks')).toBe(0);
+  });
+
+  test('of a pool that has left no other trace shows its death too', async () => {
+    await poison();
+    await redis.lpop(held);
+    await isolate();
+    await redis.del(pools, heartbeat);
+    expect([await deregister(''), await deregister('')]).toEqual(['deregistered', 'gone']);
   });
 
   const others: readonly [string, () => unknown, Parameters<typeof isolate>[0], string][] = [

@@ -8,12 +8,14 @@ import {
   heartbeat,
   held,
   isCounter,
+  isNote,
   list,
   lock,
   lockInfo,
   oldBeat,
   pool,
   pools,
+  rescueNote,
   type SetUp,
   string,
 } from './values.ts';
@@ -91,10 +93,10 @@ export const poolSetUps = {
   deregister_pool: alsoRecorded([
     {
       title: 'one that holds nothing',
-      state: pool(oldBeat),
-      keys: [pools, heartbeat, held, lockInfo],
+      state: { ...pool(oldBeat), [rescueNote]: string('1') },
+      keys: [pools, heartbeat, rescueNote, held, lockInfo],
       args: ['p', 10_000, oldBeat],
-      goesOn: { [lockInfo]: isCounter },
+      goesOn: { [lockInfo]: isCounter, [rescueNote]: isNote, EXISTS: isNote },
       once: true,
     },
   ]),

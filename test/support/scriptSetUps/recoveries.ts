@@ -1,4 +1,4 @@
-/** Set-ups of the scripts on entries that are requeued, quarantined or finished. */
+/** Set-ups of the scripts on entries that are requeued or finished. */
 import type { ScriptName } from '../../../src/io/redis/scripts.ts';
 import { placeOf, second } from '../jobs.ts';
 import { markOf } from '../pools.ts';
@@ -7,69 +7,42 @@ import { alsoRecorded } from './recorded.ts';
 import {
   at,
   before,
+  beforeQuarantine,
   changes,
   dead,
-  deadMember,
-  digest,
-  digestOf,
   type Exception,
   entry,
-  executions,
-  fingerprintOf,
   fresh,
   hash,
   heartbeat,
   held,
-  hookKeys,
   isCounter,
+  isNote,
   job,
   list,
   lock,
   lockInfo,
   oldBeat,
-  origin,
   pool,
   pools,
-  quarantined,
+  quarantine,
   queue,
   recoveries,
+  rescueNote,
   runs,
   type SetUp,
   stats,
   thisRun,
-  track,
-  withRecord,
-  zset,
 } from './values.ts';
 
 const recovered = 't:reaper:recovered';
-const quarantine = 't:reaper:quarantine';
-const beforeQuarantine = 't:reaper:quarantine:before:j';
 const workers = 't:reaper:workers:p';
 const unobserved = 't:reaper:unobserved:p';
-
-const died = (times: number) =>
-  JSON.stringify(Array.from({ length: times }, (_, i) => [before + i, `old${i}`, String(before)]));
 
 const oldRecoveries: State = {
   [recoveries]: hash({ gone: JSON.stringify([[second(-200_000), 'x', '']]) }),
   [recovered]: list(`${second(-200_000)}\ngone`),
 };
-
-const inQuarantine: State = {
-  [quarantine]: hash({ j: quarantined }),
-  [dead]: zset({ [deadMember]: before }),
-  [recoveries]: hash({ j: died(3) }),
-};
-
-const ofTwoTypes = JSON.stringify({
-  at: before,
-  recoveries: [[before, 'p', '']],
-  entries: [
-    ['Y', 'another', 'another entry'],
-    ['X', entry('j'), deadMember],
-  ],
-});
 
 const leftAlone = (reason: string): Exception => ({
   reason: `${reason}: left`,
@@ -80,38 +53,24 @@ const keepsEntries: Exception = {
   reason: 'a record of ours must not hold an entry back; the answer says so',
   keys: [recoveries, recovered, changes],
 };
-const notForgotten: Exception = { reason: 'its recoveries are not forgotten then', keys: [recoveries] };
-
-const otherStats: Exception = {
-  reason: '`overtaken`: the stats are not as they were read',
-  keys: [held, lock, lockInfo, dead, recoveries, quarantine, beforeQuarantine, track, executions, ...hookKeys, changes],
-};
-
 /** Without one of these an entry moves all the same, and its recovery is not counted. */
 const uncounted: Readonly<Record<string, Exception>> = Object.fromEntries(
   [recoveries, recovered, 'EXPIRE', 'RPUSH', 'LINDEX', 'LPOP', 'HDEL', 'HMGET'].map((need) => [need, keepsEntries]),
 );
 
-const poisonJob: State = {
-  ...runs,
-  ...withRecord(`parked Pending:1 ${origin} 1 1 1 404`),
-  ...pool(oldBeat, entry('other'), entry('j')),
-  [recoveries]: hash({ j: died(3) }),
-  [executions]: zset({ j: before }),
-  [quarantine]: hash({ gone: JSON.stringify({ at: second(-9_000_000), recoveries: [], entries: [] }) }),
-};
-/** What both ways into the quarantine have in common. */
-const ofPoisonJob = {
-  state: poisonJob,
-  goesOn: { [lock]: isCounter, [lockInfo]: isCounter, [stats]: otherStats },
-} satisfies Partial<SetUp>;
-const poisonKeys = [
-  ...[lock, lockInfo, dead, recoveries, quarantine, stats, track, ...hookKeys],
-  ...[beforeQuarantine, executions],
+const requeueKeys = [
+  pools,
+  heartbeat,
+  recoveries,
+  recovered,
+  quarantine,
+  dead,
+  rescueNote,
+  held,
+  queue,
+  lock,
+  lockInfo,
 ];
-const requeueKeys = [pools, heartbeat, recoveries, recovered, quarantine, dead, held, queue, lock, lockInfo];
-const poisonArgs = [3, 86_400, 'X', 'j', fingerprintOf(runs), origin, at, 100];
-
 export const recoverySetUps = {
   finish_entry: alsoRecorded([
     {
@@ -135,44 +94,6 @@ export const recoverySetUps = {
       once: true,
     },
   ]),
-  release_quarantined: alsoRecorded([
-    {
-      title: 'a poison job',
-      state: inQuarantine,
-      keys: [quarantine, dead, recoveries, queue],
-      args: ['j', digest, ''],
-      goesOn: { [recoveries]: notForgotten, HSET: notForgotten },
-      once: true,
-    },
-  ]),
-  drop_quarantined: alsoRecorded([
-    {
-      title: 'a poison job',
-      state: inQuarantine,
-      keys: [quarantine, dead, recoveries],
-      args: ['j', digest, ''],
-      goesOn: { [recoveries]: notForgotten, HSET: notForgotten },
-      once: true,
-    },
-    {
-      title: 'one of two entries',
-      state: { ...inQuarantine, [quarantine]: hash({ j: ofTwoTypes }) },
-      keys: [quarantine, dead, recoveries],
-      args: ['j', digestOf(ofTwoTypes), 'X'],
-      goesOn: { [recoveries]: notForgotten },
-      once: true,
-    },
-  ]),
-  forget_quarantined: [
-    {
-      title: 'a job whose entry somebody has taken',
-      state: { ...inQuarantine, [dead]: zset({ other: before }) },
-      keys: [quarantine, dead, recoveries],
-      args: ['j', digest],
-      goesOn: { [recoveries]: notForgotten, HSET: notForgotten },
-      once: true,
-    },
-  ],
   observe_pool: [
     {
       title: 'the first look since Redis was started',
@@ -220,6 +141,7 @@ export const recoverySetUps = {
       goesOn: {
         [lock]: isCounter,
         [lockInfo]: isCounter,
+        [rescueNote]: isNote,
         ...uncounted,
         [stats]: leftAlone('what the job is cannot be read'),
         't:worker:w': leftAlone('what it runs cannot be read'),
@@ -228,33 +150,6 @@ export const recoverySetUps = {
       once: true,
     },
   ]),
-  quarantine_entry: alsoRecorded([
-    {
-      ...ofPoisonJob,
-      title: 'a poison job',
-      keys: [pools, heartbeat, held, ...poisonKeys],
-      args: ['p', 10_000, oldBeat, ...poisonArgs],
-      once: true,
-    },
-    {
-      ...ofPoisonJob,
-      title: 'a planned entry of a poison job',
-      keys: [pools, heartbeat, held, ...poisonKeys],
-      args: ['p', 10_000, oldBeat, ...poisonArgs, '', markOf('q', entry('j'))],
-      once: true,
-    },
-  ]),
-  quarantine_orphan: alsoRecorded([
-    {
-      ...ofPoisonJob,
-      title: 'a poison job',
-      keys: [held, ...poisonKeys],
-      args: ['p', placeOf(entry('j'), 1), ...poisonArgs],
-      once: true,
-    },
-  ]),
-  find_quarantined: [{ title: 'one', state: inQuarantine, keys: [quarantine, dead], args: ['j'] }],
-  read_quarantine: [{ title: 'some', state: inQuarantine, keys: [quarantine, dead], args: ['0', 10] }],
   requeue: alsoRecorded([
     {
       title: 'two entries',
@@ -264,6 +159,7 @@ export const recoverySetUps = {
       goesOn: {
         [lock]: isCounter,
         [lockInfo]: isCounter,
+        [rescueNote]: isNote,
         ...uncounted,
       },
       once: true,
@@ -276,7 +172,7 @@ export const recoverySetUps = {
         ...['p', 10_000, oldBeat, 100, 3, 86_400, '', 'X'],
         ...[markOf('r', entry('other')) + markOf('r', entry('j')), 0],
       ],
-      goesOn: { [lock]: isCounter, [lockInfo]: isCounter, ...uncounted },
+      goesOn: { [lock]: isCounter, [lockInfo]: isCounter, [rescueNote]: isNote, ...uncounted },
       once: true,
     },
     {
@@ -292,6 +188,7 @@ export const recoverySetUps = {
         ...Object.fromEntries(
           [lock, lockInfo, 't:jobs:Y:lock', 't:jobs:Y:lock_info'].map((counter) => [counter, isCounter]),
         ),
+        [rescueNote]: isNote,
         ...uncounted,
       },
       once: true,

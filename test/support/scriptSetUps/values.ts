@@ -110,6 +110,10 @@ export const sending = (first = before - 60) => `sending Running:${before} ${ori
 export const queue = 't:jobs:X';
 export const held = 't:jobs:X:p:inprogress';
 export const lock = 't:jobs:X:lock';
+export const quarantine = 't:reaper:quarantine';
+export const beforeQuarantine = 't:reaper:quarantine:before:j';
+/** Says that entries of the pool were requeued or quarantined. */
+export const rescueNote = 't:reaper:rescues:p';
 export const lockInfo = 't:jobs:X:lock_info';
 export const pools = 't:worker_pools';
 export const heartbeat = 't:worker_pools:p';
@@ -135,5 +139,6 @@ export const quarantined = JSON.stringify({
 export const digestOf = (text: string) => createHash('sha1').update(text).digest('hex');
 export const digest = digestOf(quarantined);
 export const isCounter: Exception = { reason: 'rebuild_counters reports a counter of another type' };
+export const isNote: Exception = { reason: 'a note of ours must not hold a rescue back', keys: [rescueNote, changes] };
 export const fresh: State = job('Pending');
 export const runs: State = job('Running');
