@@ -95,8 +95,8 @@ test('tracked and untracked jobs are explained, with the places of their entries
   await page.getByText('in the queue of X, 0 before it').waitFor();
 });
 
-test('a page counts all jobs of a sweep of 100,000, and stays responsive meanwhile', async () => {
-  const jobs = 100_000;
+test('a page counts all jobs of a sweep of 30,000, and stays responsive meanwhile', async () => {
+  const jobs = 30_000;
   await seed(redis(), jobs, { actingOneIn: 20 });
   const { reaper, url } = await create({}, { namespace, sweep: { maxRedisShare: 1 } });
   const { page, complaints } = await open(url);
@@ -111,7 +111,7 @@ test('a page counts all jobs of a sweep of 100,000, and stays responsive meanwhi
   }
   const summary = await sweep;
   expect(answers).toBeGreaterThan(5);
-  await page.locator('[data-testid="scanned"]', { hasText: '100,000' }).waitFor();
+  await page.locator('[data-testid="scanned"]', { hasText: '30,000' }).waitFor();
   expect({ keep: await verdictCount(page, 'keep'), fail: await verdictCount(page, 'fail') }).toEqual({
     keep: summary.verdicts.keep,
     fail: summary.verdicts.fail,
