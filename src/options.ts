@@ -27,7 +27,9 @@ true satisfies Same<ReaperOptions, z.input<typeof optionsSchema>>;
 export const readOptions = (options: ReaperOptions): ReaperSettings => {
   const settings = read('createReaper', optionsSchema, options);
   const refused = refusedRedis(settings.redis);
-  if (refused !== undefined) throw new OptionsError('createReaper', [{ path: '', message: refused }]);
+  // Messages about an object name the member of it.
+  const path = typeof settings.redis === 'string' ? 'redis' : '';
+  if (refused !== undefined) throw new OptionsError('createReaper', [{ path, message: refused }]);
   if (settings.inspect !== false) needRelay('createReaper', 'inspect.stately', settings.inspect.stately);
   return settings;
 };

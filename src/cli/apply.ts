@@ -57,7 +57,7 @@ const createReport = ({ json }: ApplyFlags) => {
     moved: () => moved,
     add(id: string, why: string) {
       moved += 1;
-      if (json) printJson({ type: 'moved', id, why });
+      if (json) printJson('moved', { id, why });
       else print(`${id}: not done, ${why}`);
     },
   };
@@ -76,7 +76,7 @@ export const applySweep = async (
   let done = 0;
   let left = 0;
   reaper.on('job', (outcome) => {
-    if (flags.json) printJson({ type: 'job', ...outcome });
+    if (flags.json) printJson('job', { ...outcome });
     if (isDone(outcome)) done += 1;
     else if (leftHooks[outcome.outcome] !== undefined) left += 1;
     else if (outcome.outcome === 'overtaken') report.add(outcome.id, whyMoved(outcome));
@@ -85,7 +85,7 @@ export const applySweep = async (
   const summary = await reaper.sweep({ acts });
   for (const id of summary.notFound ?? []) report.add(id, 'it is not tracked any more');
   const counts = countsBy(acts.length - left, done, report.moved());
-  if (flags.json) printJson({ type: 'summary', planned: acts.length, ...counts, nothingToDo: left, sweep: summary });
+  if (flags.json) printJson('summary', { planned: acts.length, ...counts, nothingToDo: left, sweep: summary });
   else
     print(
       ...nothingToDo(summary),
@@ -108,12 +108,12 @@ export const applyRescue = async (
   const pools = new Set(changes.flatMap((act) => ('act' in act ? [] : [act.pool])));
   let done = 0;
   reaper.on('orphan', (entry) => {
-    if (flags.json) printJson({ type: 'orphan', entry });
+    if (flags.json) printJson('orphan', { entry });
   });
   reaper.on('pool', (outcome) => {
     const { pool, error } = outcome;
     pools.delete(pool);
-    if (flags.json) printJson({ type: 'pool', ...outcome });
+    if (flags.json) printJson('pool', { ...outcome });
     if (outcome.outcome === 'rescued' || outcome.outcome === 'cleaned') done += 1;
     else if (outcome.outcome === 'alive') report.add(pool, 'it is alive');
     else if (outcome.isMoved) report.add(pool, error ?? '');
@@ -131,7 +131,7 @@ export const applyRescue = async (
     else if (!flags.json) print(`${nameOf(act)}: given up, ${why}`);
   }
   const counts = countsBy(changes.length, done, report.moved());
-  if (flags.json) printJson({ type: 'summary', planned: changes.length, ...counts, rescue: summary });
+  if (flags.json) printJson('summary', { planned: changes.length, ...counts, rescue: summary });
   else print(...summaryOf(changes.length, counts, summary));
   return done < changes.length || summary.suspended !== undefined ? failed : 0;
 };

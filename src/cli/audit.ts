@@ -60,7 +60,7 @@ export const listAudit = async (reaper: Reaper, { json, ...given }: AuditFlags):
   let count = 0;
   for await (const page of reaper.audit.list(filter)) {
     count += page.length;
-    if (json) for (const entry of page) printJson({ type: 'audit', ...entry });
+    if (json) for (const { type: jobType, ...entry } of page) printJson('audit', { ...entry, jobType });
     else printTable(['entry', 'what', 'of what', 'why, by'], page.map(rowOf));
   }
   if (!json && count === 0) print('no act is recorded');

@@ -13,7 +13,7 @@ import { UsageError } from './usage.ts';
 /** Where the value of an option comes from: a flag, an environment variable or the config file. */
 export interface ConfiguredOption {
   readonly path: string;
-  /** Its value, masked; a secret is left out. */
+  /** Its value, masked; the name of a file instead of what it holds; a secret is left out. */
   readonly value: unknown;
   /** `--sweep-interval`, `REAPER_SWEEP_INTERVAL`, the name of the file, or `default`. */
   readonly source: string;
@@ -44,7 +44,7 @@ export const configOf = (command: Command, environment: NodeJS.ProcessEnv = proc
     const given = givenTo(description, flags, environment) ?? givenIn(description, file);
     if (given === undefined) continue;
     const { path, schema } = description;
-    const value = schema.secret ? undefined : maskedValue('text' in given ? given.text : given.value);
+    const value = schema.secret ? undefined : maskedValue(shownOf(given, description, file));
     if ('text' in given) put(options, path.split('.'), parsedValue(schema, given.text, labelOf(given.source, value)));
     configured.push({ path, value, source: given.source, ...lineIn(file, given.source, path) });
   }
@@ -56,6 +56,12 @@ export const configOf = (command: Command, environment: NodeJS.ProcessEnv = proc
     file,
     logLevel: log?.value,
   };
+};
+
+/** What is shown of a value. A PEM text may hold a private key beside the certificate, so it is never shown. */
+const shownOf = (given: Given, { path, schema }: OptionDescription, file: ConfigFile | undefined): unknown => {
+  if ('text' in given) return given.text;
+  return schema.hint === 'file' ? file?.named.get(path) : given.value;
 };
 
 /** The line of an option that comes from the file. */
@@ -228,13 +234,21 @@ const withSources = ({ issues }: OptionsError, { configured, file }: Config): st
   issues
     .map(({ path, message }) => {
       if (path === 'namespace') return noNamespace;
-      const given = configured.find((one) => path === one.path || path.startsWith(`${one.path}.`));
-      if (given !== undefined && given.source !== file?.path)
-        return `${labelOf(given.source, given.value)}: ${message}`;
+      const given = configured.filter((one) => isAbout(path, one.path));
+      if (given.some(({ source }) => source !== file?.path))
+        return `${given.map((one) => givenAs(one, file)).join(' and ')}: ${message}`;
       const at = file?.locate(path);
       return `${file === undefined || at === undefined ? '' : `${placeIn(file.path, at)}: `}${path === '' ? '' : `${path}: `}${message}`;
     })
     .join('; ');
+
+/** Whether an issue is about an option: it is the option, a part of it, or the group of options that it belongs to. */
+const isAbout = (issue: string, option: string): boolean =>
+  issue === option || issue.startsWith(`${option}.`) || (issue !== '' && option.startsWith(`${issue}.`));
+
+/** An option as the user has given it. */
+const givenAs = ({ path, source, value }: ConfiguredOption, file: ConfigFile | undefined): string =>
+  source === file?.path ? `${placeIn(source, file.locate(path))}: ${path}` : labelOf(source, value);
 
 /** Options of the HTTP server of `run`: the address that its flag gives, else that of the environment and the config file. */
 export const httpOf = (

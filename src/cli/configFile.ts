@@ -9,6 +9,8 @@ export interface ConfigFile {
   readonly path: string;
   readonly options: Readonly<Record<string, unknown>>;
   readonly logLevel: unknown;
+  /** Options whose texts are in files of their own, and the names of these as the config file gives them. */
+  readonly named: ReadonlyMap<string, string>;
   /**
    * Where an option stands in the file; undefined if it is not there. Of an option that the file does not have itself, the
    * nearest one around it.
@@ -47,15 +49,17 @@ export const readConfigFile = (path: string): ConfigFile => {
     return offset === undefined ? undefined : positionOf(offset);
   };
   const { logLevel, ...options } = parsed;
+  const files = new Map<string, string>();
   for (const { path: option, schema, command } of commandOptions()) {
     if (schema.hint !== 'file' || command === undefined) continue;
     const named = take(options, command.key.split('.'));
     if (named === undefined) continue;
     const label = `${placeIn(path, locate(option))}: ${command.key}`;
     if (typeof named !== 'string') throw new UsageError(`${label}: must be the name of a file`);
+    files.set(option, named);
     put(options, option.split('.'), readText(resolve(dirname(path), named), label));
   }
-  return { path, options, logLevel, locate };
+  return { path, options, logLevel, named: files, locate };
 };
 
 /** `FILE:LINE:COLUMN`, or the file alone. */

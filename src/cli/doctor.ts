@@ -35,7 +35,7 @@ export const registerDoctor = (program: Command): void => {
 const doctor = async (reaper: Reaper, config: Config, flags: { json?: boolean }): Promise<number> => {
   const report = await reaper.doctor();
   const options = originsOf(config);
-  if (flags.json) printJson({ type: 'doctor', ...report, options });
+  if (flags.json) printJson('doctor', { ...report, options });
   else show(report, options);
   return report.ok ? 0 : needsAttention;
 };

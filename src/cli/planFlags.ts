@@ -36,6 +36,6 @@ export const planWriterOf = (
 
 /** Scheme, hosts and database of the Redis of a command, whose URL was checked before. */
 export const addressIn = ({ redis = defaultRedis }: Config['options']): string => {
-  const [, scheme = '', rest = '-'] = /^([a-z+]+:\/\/)(?:[^/?#]*@)?([^?#]*)/.exec(String(redis)) ?? [];
-  return `${scheme}${rest}`;
+  const [, scheme = 'redis://', rest = ''] = /^([a-z+]+:\/\/)?(?:[^/?#]*@)?([^?#]*)/i.exec(String(redis).trim()) ?? [];
+  return `${scheme.toLowerCase()}${rest}`;
 };

@@ -81,7 +81,7 @@ const usageLine = (text: string, command: Command): string => {
 
 /** A message without passwords: what is quoted is masked, and the value of an unknown option, which may be any, is left out. */
 const maskedUsage = (message: string): string =>
-  message.replace(/^(unknown option '[^=]*)=.*'$/s, "$1'").replace(/(?<= ').*?(?='(?:[ .]|$))/gs, masked);
+  message.replace(/^(unknown option '(?:-[^-]|[^=]*(?==))).*'$/s, "$1'").replace(/(?<= ').*?(?='(?:[ .]|$))/gs, masked);
 
 /** A word that a command like `hooks` takes for an argument of `list`, which it runs by default. */
 const unknownBelow = ({ parent }: Command): string | undefined => {

@@ -82,7 +82,7 @@ export const listQuarantine = async (reaper: Reaper, flags: QuarantineFlags): Pr
   const rows: Cell[][] = [];
   for await (const page of reaper.quarantine.list(filterOf(flags))) {
     for (const record of page) {
-      if (flags.json) printJson({ type: 'quarantine', ...record });
+      if (flags.json) printJson('quarantine', { ...record });
       const { id, types, quarantinedAt, recoveries, isInDead } = record;
       rows.push([
         id,
@@ -109,10 +109,10 @@ export const endQuarantine = async (
   const { done, gone } = await reaper.quarantine[verb](filterOf(flags), {
     plan,
     onRecord(record) {
-      if (flags.json) printJson({ type: 'quarantine', plan, ...record });
+      if (flags.json) printJson('quarantine', { plan, ...record });
     },
   });
-  if (flags.json) printJson({ type: verb, plan, count: done, gone });
+  if (flags.json) printJson(verb, { plan, count: done, gone });
   else {
     print(`${plan ? 'would be ' : ''}${verb === 'release' ? 'requeued' : 'dropped'}: ${countText(done)}`);
     if (gone > 0) print(`no longer among the dead jobs, already removed by another tool: ${countText(gone)}`);

@@ -33,8 +33,12 @@ export const print = (...lines: readonly string[]): void => {
 /** Version of the shape of `--json`. */
 const schema = 1;
 
-/** Prints a line of JSON on stdout. */
-export const printJson = (value: object): void => write(`${visibleJson({ schema, ...value })}\n`);
+/**
+ * Prints a line of JSON on stdout.
+ * @param type what kind of line it is. The value has no `type` of its own, which would take its place.
+ */
+export const printJson = (type: string, value: { readonly type?: never; readonly [name: string]: unknown }): void =>
+  write(`${visibleJson({ schema, type, ...value })}\n`);
 
 /** Prints a line on stderr. */
 export const complain = (line: string): void => {

@@ -39,7 +39,7 @@ const addEntry = (text: string, before: readonly string[] = []): readonly string
 export const undo = async (reaper: Reaper, entries: readonly string[], { json, plan }: UndoFlags): Promise<number> => {
   const outcomes = await reaper.audit.undo(entries, { plan: plan === true });
   for (const outcome of outcomes) {
-    if (json) printJson({ type: 'undo', plan: plan === true, ...outcome });
+    if (json) printJson('undo', { plan: plan === true, ...outcome });
     else printOutcome(outcome);
   }
   const ends = new Set(outcomes.map(({ outcome }) => outcome));

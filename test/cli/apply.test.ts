@@ -14,6 +14,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { readPlan, writePlan } from '../../src/cli/planFile.ts';
+import { addressIn } from '../../src/cli/planFlags.ts';
 import { rescue } from '../../src/cli/rescue.ts';
 import { callCli, watchCli } from '../support/cli.ts';
 import { redisFixture } from '../support/fixture.ts';
@@ -43,6 +44,15 @@ const header = {
   redis: 'redis://127.0.0.1',
   createdAt: '2026-01-01T00:00:00Z',
 } as const;
+
+test.each([
+  ['redis://u:hunter2@h:1/2?x=hunter2', 'redis://h:1/2'],
+  [':hunter2@h:1', 'redis://h:1'],
+  [' REDISS+sentinel://hunter2@a,b/m/1 ', 'rediss+sentinel://a,b/m/1'],
+  ['', 'redis://'],
+])('a plan names the Redis of the URL %j', (redis, address) => {
+  expect(addressIn({ redis })).toBe(address);
+});
 
 test('a plan takes the place of no device or folder, not even with --force', () => {
   for (const place of ['/dev/null', folder])

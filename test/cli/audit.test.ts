@@ -5,6 +5,7 @@ import { expect, test } from 'vitest';
 import { callCli, runCli } from '../support/cli.ts';
 import { redisFixture } from '../support/fixture.ts';
 import { seedJob } from '../support/jobs.ts';
+import { seedPool } from '../support/pools.ts';
 
 const { redis, server, keys } = await redisFixture();
 const secret = 'hunter2';
@@ -20,6 +21,15 @@ const lines = (text: string) =>
     .split('\n')
     .map((line) => JSON.parse(line));
 const status = (id: string) => redis.hget(keys.stats(id), 'status');
+
+test('a line of the audit has the type of a line, and the job type beside it', async () => {
+  await seedPool(redis, 'p', { holds: new Map([['X', ['a']]]) });
+  await reaper('rescue', '--grace', '0');
+  expect(lines((await reaper('audit', '--json')).stdout)).toMatchObject([
+    { type: 'audit', what: 'deregister', pool: 'p' },
+    { type: 'audit', what: 'requeue', pool: 'p', jobType: 'X' },
+  ]);
+});
 
 test('audit shows what a sweep has done, by whom and why, and undo takes it back after a plan', async () => {
   expect(await reaperBy(runCli, 'audit')).toMatchObject({ code: 0, stdout: 'no act is recorded\n' });

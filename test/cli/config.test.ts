@@ -82,9 +82,27 @@ test('a JSON file works too, is found by REAPER_CONFIG, and may name files by re
     '{ "namespace": "t", "hooks": { "tls": { "caFile": "ca.pem" } }, "jobTypes": ["X"] }',
   );
   expect(await configured([], { REAPER_CONFIG: file })).toMatchObject({
-    'hooks.tls.ca': [certificate, file],
+    'hooks.tls.ca': ['ca.pem', file],
     jobTypes: [['X'], file],
   });
+});
+
+test.each([
+  [['--lease-duration', '5s'], "--lease-duration '5s'"],
+  [['--lease-renew-interval', '9s', '--lease-duration', '8s'], "--lease-duration '8s' and --lease-renew-interval '9s'"],
+  [
+    ['--config', 'lease.yaml', '--lease-renew-interval', '4s'],
+    /^reaper: \S*lease\.yaml:2:3: lease\.duration and --lease/,
+  ],
+  [['--config', 'lease.yaml'], /^reaper: \S*lease\.yaml:1:1: lease: duration must/],
+])('two options that contradict each other are named as they were given: %j', async (args, message) => {
+  const file = await write('lease.yaml', 'lease:\n  duration: 4s\n');
+  const given = args.map((arg) => (arg === 'lease.yaml' ? file : arg));
+  const { code, stderr } = await callCli(['doctor', '--namespace', 't', ...given]);
+  expect([code, stderr]).toEqual([
+    2,
+    typeof message === 'string' ? expect.stringContaining(`${message}: duration must`) : expect.stringMatching(message),
+  ]);
 });
 
 test('a secret may be in a file that a variable ending in _FILE names', async () => {
@@ -150,10 +168,12 @@ describe('a password in a value that is shown, or that is refused, is hidden', (
     [['run', '--http', `u:${secret}@b`], {}, "argument '***@b' is invalid"],
     [['doctor', `--redsi=redis://:${secret}@b`], {}, "unknown option '--redsi'"],
     [['status', `--sentinel-pass=${secret}`], {}, "unknown option '--sentinel-pass'"],
+    [['status', `-p${secret}`], {}, "unknown option '-p'."],
+    [['status', '--redis', `x://:${secret}@b`], {}, 'reaper: --redis: the Redis URL has an unknown form'],
     [[`redis://:${secret}@b`], {}, "unknown command 'redis://***@b'"],
     [['hooks', `redis://:${secret}@b`], {}, "unknown command 'redis://***@b'"],
   ] as [string[], Record<string, string>, string][])('in %j', async (args, env, message) => {
-    const { code, stderr, stdout } = await callCli([...args, '--redis', server.url, '--namespace', 't'], env);
+    const { code, stderr, stdout } = await callCli([...args, '--namespace', 't'], { REAPER_REDIS: server.url, ...env });
     expect([code, stdout]).toEqual([2, '']);
     expect(stderr).toContain(message);
     expect(stderr).not.toContain(secret);

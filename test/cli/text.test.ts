@@ -142,13 +142,13 @@ describe('what is printed', () => {
   test('goes to stdout, a line each, with control characters escaped; JSON with its schema', () => {
     const texts = written('stdout');
     print('a\u001b[31m', 'b');
-    printJson({ a: '\u202e' });
+    printJson('b', { a: '\u202e' });
     printPainted(paint('ok', true));
     printPainted(paint('bad', false));
     expect(texts).toEqual([
       'a\\u001b[31m\n',
       'b\n',
-      '{"schema":1,"a":"\\u202e"}\n',
+      '{"schema":1,"type":"b","a":"\\u202e"}\n',
       '\u001b[32mok\u001b[0m\n',
       '\u001b[31mbad\u001b[0m\n',
     ]);
