@@ -6,12 +6,15 @@ export interface Fence {
   readonly token: string;
 }
 
-/** The term has ended, or may have: another host may lead. Nothing was changed. */
+/** The term has ended, or may have: another host may lead. The step that met it has changed nothing; those before it stand. */
 export class FencedError extends ReaperError {
   override name = 'FencedError';
 
   constructor() {
-    super('lease-lost', 'lease lost; nothing was changed: the next pass of the leader picks up the remaining work');
+    super(
+      'lease-lost',
+      'lease lost; nothing more was changed: the next pass of the leader picks up the remaining work',
+    );
   }
 }
 

@@ -10,7 +10,7 @@ export interface SuspensionReason {
 
 export const suspensionOf = ({ code, message }: ReaperError): SuspensionReason => ({ code, message });
 
-/** Redis refuses what the reaper writes; the message says why, and what to do. Nothing was changed. */
+/** Redis refuses what the reaper writes; the message says why, and what to do. The refused step has changed nothing. */
 export class RefusedError extends ReaperError {
   override name = 'RefusedError';
 }

@@ -135,3 +135,22 @@ test('a hook that was delivered while Redis refused writes is not sent again; on
   expect(hookEndpoint.hooks).toHaveLength(1);
   expect(await ackOf('a')).not.toBeNull();
 });
+
+test('what an endpoint has confirmed is kept for longer than a claim is valid, and is not sent again', async () => {
+  const clock = createTestClock();
+  const timers = countTimers(clock);
+  await seed('a');
+  hookEndpoint.answer = async (_, response) => {
+    if (hookEndpoint.hooks.length === 1) await redis.config('SET', 'min-replicas-to-write', '1');
+    response.writeHead(200).end();
+  };
+  void create({ clock }).sweep();
+  await vi.waitUntil(() => timers(500) === 1);
+  const began = clock.now();
+  await clock.until(() => clock.now() - began > 5 * minute, 1_000);
+  await redis.config('SET', 'min-replicas-to-write', '0');
+  await clock.until(() => outcomes.length > 0);
+  expect(outcomes).toMatchObject([{ outcome: 'delivered' }]);
+  expect(await ackOf('a')).not.toBeNull();
+  expect(hookEndpoint.hooks).toHaveLength(1);
+});

@@ -5,7 +5,6 @@ import { ReaperError } from '../../src/errors.ts';
 import {
   classify,
   codeOfOutage,
-  explained,
   forCaller,
   isHopeless,
   isNoPermission,
@@ -90,7 +89,7 @@ test('an unusable connection keeps its own code, kind and message', () => {
   expect([busy, auth].map(isHopeless)).toEqual([false, true]);
   expect([busy, auth].map(mayRetry)).toEqual([true, false]);
   expect(classify(busy)).toEqual({ kind: 'transient', code: 'redis-busy', advice: undefined, message: busy.message });
-  expect([busy.name, explained(busy)]).toEqual(['UnusableRedisError', busy]);
+  expect([busy.name, forCaller(busy)]).toEqual(['UnusableRedisError', busy]);
 });
 
 describe('the message of a classified error', () => {
@@ -119,10 +118,11 @@ describe('the message of a classified error', () => {
     expect(fault.message).toContain(
       fault.kind === 'refused' ? `(${said.split(' ')[0]})` : said.replace(/^NOPERM /, ''),
     );
-    const once = explained(error) as RedisError;
+    const once = forCaller(error) as RedisError;
     expect(once).toBeInstanceOf(RedisError);
     expect(once).toMatchObject({ ...fault, cause: error });
-    expect([explained(once), classify(once)]).toEqual([once, fault]);
+    expect(forCaller(once)).toBe(once);
+    expect(classify(once)).toEqual(fault);
   });
 
   test.each([
@@ -130,10 +130,10 @@ describe('the message of a classified error', () => {
     ['LOADING x', 'redis-busy'],
     ['ERR max number of clients reached', 'redis-busy'],
     ['ERR something', 'redis-error'],
-  ] as const)('%s is left as it is: its code is %s', (said, code) => {
+  ] as const)('%s is the text of Redis: its code is %s', (said, code) => {
     const error = new Error(said);
     expect(classify(error)).toMatchObject({ code, advice: undefined, message: said });
-    expect(explained(error)).toBe(error);
+    expect(forCaller(error)).toMatchObject({ message: said });
   });
 
   test('of a script error in Redis 6.2 contains the error of the command', () => {

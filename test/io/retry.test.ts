@@ -1,4 +1,4 @@
-/** An act is tried three times in all where its error passes, and once where it does not. */
+/** An act is tried three times in all where its error passes, for longer where Redis is busy, and once where it does not pass. */
 import { expect, test } from 'vitest';
 import type { Clock } from '../../src/io/clock.ts';
 import { retry } from '../../src/io/redis/retry.ts';
@@ -6,10 +6,12 @@ import { retry } from '../../src/io/redis/retry.ts';
 /** A clock whose timers are over at once, and which knows how long they were. */
 const createQuickClock = () => {
   const backoff: number[] = [];
+  let now = 0;
   const clock: Clock = {
-    now: () => 0,
+    now: () => now,
     setTimeout(fn, ms) {
       backoff.push(ms);
+      now += ms;
       queueMicrotask(fn);
       return undefined;
     },
@@ -35,11 +37,25 @@ test('two transient errors are retried, after 200 and 400 ms', async () => {
   expect([act.tries(), backoff]).toEqual([3, [200, 400]]);
 });
 
-test('the third error is thrown unchanged', async () => {
+test('the third error is thrown, with its text', async () => {
   const { clock, backoff } = createQuickClock();
   const act = failing('one: ECONNRESET', 'two: ECONNRESET', 'three: ECONNRESET', 'four: ECONNRESET');
   await expect(retry(clock, act.attempt)).rejects.toThrow(/^three: ECONNRESET$/);
   expect([act.tries(), backoff]).toEqual([3, [200, 400]]);
+});
+
+test.each([
+  'BUSY Redis is busy running a script.',
+  'LOADING Redis is loading the dataset in memory',
+  'MASTERDOWN Link with MASTER is down',
+])('a Redis that takes no commands now is asked for 15 s: %s', async (error) => {
+  const { clock, backoff } = createQuickClock();
+  expect(await retry(clock, failing(...Array(9).fill(error)).attempt)).toBe('done');
+  expect(backoff).toEqual([200, 400, 800, ...Array(6).fill(1_600)]);
+  const started = clock.now();
+  const never = retry(clock, failing(...Array(99).fill(error)).attempt);
+  await expect(never).rejects.toMatchObject({ code: 'redis-busy', message: error });
+  expect(clock.now() - started).toBeLessThanOrEqual(15_000);
 });
 
 test.each([

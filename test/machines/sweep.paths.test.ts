@@ -14,7 +14,7 @@ const coverage = createCoverage(treeMachines.sweep);
 const { start, startLeader, stopWhile } = treeStarts(coverage.inspect);
 const hour = 3_600_000;
 const renewal = 3_000;
-const leaseLost = expect.stringContaining('lease lost');
+const leaseLost = expect.stringContaining('lease lost; nothing more was changed');
 /** Why Redis refuses writes, and the end of a job whose act it refused. */
 const readOnly = { code: 'redis-read-only', message: 'Redis is a replica' } as const;
 const refused = {

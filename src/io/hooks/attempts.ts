@@ -1,6 +1,6 @@
 import { clockOverride } from '../clock.ts';
 import type { Deps } from '../redis/deps.ts';
-import { explained } from '../redis/errors.ts';
+import { forCaller } from '../redis/errors.ts';
 import { retry } from '../redis/retry.ts';
 import { type ChangeOnce, changeOnce, type ReplyOf } from '../redis/scripts.ts';
 import { createBatcher } from './batcher.ts';
@@ -92,7 +92,7 @@ type DeliveryReply = ReplyOf<'record_delivered'>['hooks'][number];
 
 /** @throws Error that names the stats of the job, if the hook could not be recorded because of them. */
 const outcomeOf = (reply: DeliveryReply): AttemptOutcome => {
-  if (reply.outcome === 'refused') throw explained(new Error(reply.error));
+  if (reply.outcome === 'refused') throw forCaller(new Error(reply.error));
   return reply.outcome;
 };
 

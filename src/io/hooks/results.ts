@@ -1,6 +1,6 @@
 import type { Ack } from '../../machines/facts.ts';
 import { type Clock, createSignal, monotonicOf, pause } from '../clock.ts';
-import { kindOfRedisError } from '../redis/errors.ts';
+import { isHopeless, kindOfRedisError } from '../redis/errors.ts';
 import type { Attempts } from './attempts.ts';
 import type { ClaimedHook } from './claims.ts';
 import type { HostBackoff } from './hostBackoff.ts';
@@ -37,7 +37,10 @@ export interface Results {
     outcome: HookOutcome['outcome'],
     more?: Pick<HookOutcome, 'state' | 'reason' | 'hostError'>,
   ): void;
-  /** Retries while the claim is valid, because an endpoint must not get the same change twice. */
+  /**
+   * Retries, because an endpoint must not get the same change twice: while Redis is away or refuses writes, no host can claim
+   * the hook either.
+   */
   delivered(hook: ClaimedHook, state: Ack, unreadableAck?: string): Promise<void>;
   failed(hook: ClaimedHook, reply: FailedReply): Promise<void>;
   /** From now on nothing is retried. */
@@ -48,6 +51,9 @@ export interface Results {
 /** Delay of the second attempt, in ms. It doubles up to the longest, ± 50 % (source: Harbor `hook/hook_agent.go`). */
 const firstDelay = 2_000;
 const longestDelay = 600_000;
+/** How long, and at which pauses, a result waits for a Redis that is away or refuses writes, in ms. Other hosts poll every 5 s. */
+const waitForRedis = 600_000;
+const longestPause = 2_000;
 /** How long an endpoint that does not know the job (404, 410) is retried, in ms. */
 const unknownJobDeadline = 600_000;
 
@@ -92,17 +98,9 @@ export const createResults = ({
     report,
 
     async delivered(hook, state, unreadableAck) {
-      const endsAt = monotonicOf(clock) + (hook.until - hook.at) / 2;
-      for (let wait = 500; ; wait = Math.min(2 * wait, 10_000)) {
-        try {
-          await records.recordAttempt(hook, { verb: 'delivered', ...state, unreadableAck });
-          return report(hook, 'delivered', { state });
-        } catch (error) {
-          const isFinal = ['permanent', 'wrong-type'].includes(kindOfRedisError(error));
-          if (isStopped || isFinal || monotonicOf(clock) + wait > endsAt) throw error;
-          await Promise.race([pause(clock, wait), stopped.promise]);
-        }
-      }
+      const step = () => records.recordAttempt(hook, { verb: 'delivered', ...state, unreadableAck });
+      await untilTaken(step, hook.until - hook.at, { clock, stopped: stopped.promise, isStopped: () => isStopped });
+      report(hook, 'delivered', { state });
     },
 
     async failed(hook, reply) {
@@ -137,4 +135,24 @@ export const createResults = ({
       return isStopped;
     },
   };
+};
+
+/** Repeats a step until Redis takes it. Any error but those of a Redis that is away or refuses writes ends that sooner. */
+const untilTaken = async (
+  step: () => Promise<unknown>,
+  claimDuration: number,
+  { clock, stopped, isStopped }: { clock: Clock; stopped: Promise<void>; isStopped: () => boolean },
+): Promise<void> => {
+  const began = monotonicOf(clock);
+  for (let wait = 500; ; wait = Math.min(2 * wait, longestPause)) {
+    try {
+      await step();
+      return;
+    } catch (error) {
+      const isAway = ['transient', 'refused'].includes(kindOfRedisError(error));
+      const patience = isAway ? waitForRedis : claimDuration / 2;
+      if (isStopped() || isHopeless(error) || monotonicOf(clock) + wait > began + patience) throw error;
+      await Promise.race([pause(clock, wait), stopped]);
+    }
+  }
 };

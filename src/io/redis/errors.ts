@@ -73,14 +73,7 @@ export const codeOfOutage = (error: unknown): RedisErrorCode => {
   return kind === 'unknown' ? 'redis-unreachable' : code;
 };
 
-/** An error of Redis whose message says what to do, where that is known; else the error itself. */
-export const explained = (error: unknown): unknown => {
-  if (error instanceof RedisError) return error;
-  const fault = classify(error);
-  return fault.advice === undefined ? error : new RedisError(fault, { cause: error });
-};
-
-/** An error as callers get it: one of Redis with its code, every other one as it is. */
+/** An error as callers get it: one of Redis with its code and what to do, every other one as it is. */
 export const forCaller = (error: unknown): unknown => {
   if (!(error instanceof Error) || error instanceof ReaperError) return error;
   const fault = classify(error);

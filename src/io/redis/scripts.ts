@@ -217,7 +217,7 @@ export const createScripts = (redis: Redis, mayRun: () => boolean = () => true, 
     note: AuditNote | undefined,
     form: 'act' | 'plan' = 'act',
   ): Promise<unknown> => {
-    if (!mayRun()) throw new StoppedError('the reaper is stopped: nothing was changed');
+    if (!mayRun()) throw new StoppedError('the reaper is stopped: nothing more was changed');
     const { isOnce, isRecorded, ...forms } = sources.get(name) as Source;
     const { open, fenced } = forms[form] as Forms;
     const [auditKeys, auditArgs] = isRecorded ? auditHeadOf(recorder, note, keys, args) : none;

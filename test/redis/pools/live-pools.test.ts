@@ -201,7 +201,7 @@ describe('a script', () => {
     await redis.hset(keys.track, 'a', 2);
     may = false;
     await expect(scripts.run('untrack', [keys.stats('a'), keys.track], ['a', 'nothing'])).rejects.toThrow(
-      'nothing was changed',
+      'nothing more was changed',
     );
     expect(await redis.hexists(keys.track, 'a')).toBe(1);
   });
