@@ -68,6 +68,17 @@ test('fault 120: an id with the character U+FFFD, or any other character, is jud
   expect(await redis.hkeysBuffer(track)).toEqual([bytes('a\xff')]);
 });
 
+test('ids that are not UTF-8 are counted and named beside a job that looks hung and whose id reads the same', async () => {
+  await seedJob(redis, 'a\uFFFD', { age: 100_000 });
+  await putBytes(bytes('a\xff'));
+  await putBytes(bytes('a\xfe'));
+  const { words, summary, lines } = await sweep();
+  const malformed = 'a\uFFFD keep malformed kept';
+  expect(words).toEqual(['a\uFFFD fail hung done', malformed, malformed]);
+  expect(summary).toMatchObject({ scanned: 3, reasons: { hung: 1, malformed: 2 } });
+  expect(lines).toHaveLength(2);
+});
+
 test('fault 120: explain of a displayed id agrees with a sweep', async () => {
   await putBytes(bytes('a*\xff'));
   for (let i = 0; i < 1_500; i++) void redis.hset(track, `other-${i}`, 2);
