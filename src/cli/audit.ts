@@ -60,12 +60,19 @@ export const listAudit = async (reaper: Reaper, { json, ...given }: AuditFlags):
   let count = 0;
   for await (const page of reaper.audit.list(filter)) {
     count += page.length;
-    if (json) for (const entry of page) printJson({ type: 'audit', ...entry });
+    if (json) for (const entry of page) printJson(lineOf(entry));
     else printTable(['entry', 'what', 'of what', 'why, by'], page.map(rowOf));
   }
   if (!json && count === 0) print('no act is recorded');
   return 0;
 };
+
+/** `type` says what a line is, so the job type has another name. */
+const lineOf = ({ type, ...entry }: AuditEntry): object => ({
+  type: 'audit',
+  ...entry,
+  ...(type === undefined ? {} : { jobType: type }),
+});
 
 const rowOf = (entry: AuditEntry): Cell[] => {
   const { id, at, who, pass, what, why } = entry;

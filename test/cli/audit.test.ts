@@ -60,6 +60,12 @@ test('audit shows what a sweep has done, by whom and why, and undo takes it back
   );
 });
 
+test('a line of an act on a job type is an audit line too, whatever the type is called', async () => {
+  await redis.xadd(keys.audit, '*', 'what', 'requeue', 'pool', 'p', 'type', 'summary');
+  const [line] = lines((await reaper('audit', '--json')).stdout);
+  expect(line).toMatchObject({ schema: 1, type: 'audit', what: 'requeue', pool: 'p', jobType: 'summary' });
+});
+
 test('an act that cannot be undone, an entry that is not there, and a wrong id', async () => {
   const entry = (await redis.xadd(keys.audit, '*', 'what', 'requeue', 'pool', 'p', 'n', '2', 'ids', 'a\nb')) as string;
   expect((await reaper('audit', '--pool', 'p')).stdout).toMatch(/ requeue .* 2 × a, … pool p /);
