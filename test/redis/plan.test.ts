@@ -386,8 +386,8 @@ test('fault 146: lists and pools whose names are not UTF-8 stay as they are, and
   for (const plan of [true, false, true, false]) {
     const { summary } = await rescueOf(plan);
     expect(summary.unreadable).toEqual([
-      't:worker_pools: holds p\uFFFD, a name that is invalid UTF-8, and is ignored: remove it (SREM)',
-      't:jobs:X:p\uFFFD:inprogress: its name is not valid UTF-8; skipped: rename the key (RENAME)',
+      't:worker_pools: holds p\\xff, a name that is invalid UTF-8, and is ignored: remove it (SREM)',
+      't:jobs:X:p\\xff:inprogress: its name is not valid UTF-8; skipped: rename the key (RENAME)',
     ]);
   }
   expect(await client.lrange(list, 0, -1)).toEqual([a]);
@@ -405,9 +405,9 @@ test('fault 146: names in a registry that are not UTF-8 are reported once in eac
   await client.hset('t:worker_pools:live', 'job_names', broken('X,H\xff,Y'));
   await client.hset(broken('t:worker_pools:p\xff'), 'heartbeat_at', second(-100));
   await client.sadd('t:known_jobs', broken('K\xff'), 'X');
-  for (const pool of ['p\xff', 'q\xff']) await client.hset('t:jobs:X:lock_info', broken(pool), 1);
+  for (const pool of ['p\xff', 'p\xfe', 'q\xff']) await client.hset('t:jobs:X:lock_info', broken(pool), 1);
   await client.hset('t:jobs:X:lock_info', 'gone', 1);
-  await client.lpush(broken('t:jobs:X:l\xff:inprogress'), entryOf('a'));
+  for (const pool of ['l\xff', 'l\xfe']) await client.lpush(broken(`t:jobs:X:${pool}:inprogress`), entryOf('a'));
   await client.set(broken('t:jobs:T\xff:lock'), 1);
   const left = async () =>
     Promise.all([
@@ -420,11 +420,12 @@ test('fault 146: names in a registry that are not UTF-8 are reported once in eac
   for (const plan of [true, false, true, false]) {
     const { summary, outcomes } = await rescueOf(plan);
     expect(summary.unreadable.toSorted()).toEqual([
-      't:jobs:T\uFFFD:lock: its name is not valid UTF-8; skipped: rename the key (RENAME)',
-      't:jobs:X:lock_info: counts a pool whose name is invalid UTF-8 (p\uFFFD, q\uFFFD); this key and the lock are not rebuilt: remove that field (HDEL)',
-      't:jobs:X:l\uFFFD:inprogress: its name is not valid UTF-8; skipped: rename the key (RENAME)',
-      't:known_jobs: holds K\uFFFD, a name that is invalid UTF-8, and is ignored: remove it (SREM)',
-      't:worker_pools:live: job_names holds H\uFFFD, a name that is not valid UTF-8; skipped: rename the type',
+      't:jobs:T\\xff:lock: its name is not valid UTF-8; skipped: rename the key (RENAME)',
+      't:jobs:X:l\\xfe:inprogress: its name is not valid UTF-8; skipped: rename the key (RENAME)',
+      't:jobs:X:l\\xff:inprogress: its name is not valid UTF-8; skipped: rename the key (RENAME)',
+      't:jobs:X:lock_info: counts a pool whose name is invalid UTF-8 (p\\xfe, p\\xff, q\\xff); this key and the lock are not rebuilt: remove that field (HDEL)',
+      't:known_jobs: holds K\\xff, a name that is invalid UTF-8, and is ignored: remove it (SREM)',
+      't:worker_pools:live: job_names holds H\\xff, a name that is not valid UTF-8; skipped: rename the type',
     ]);
     expect(outcomes.filter(({ pool }) => pool !== 'gone')).toEqual([]);
     expect(await left()).toEqual(before);

@@ -79,19 +79,20 @@ class EvidenceScan implements PageReader {
 
   async #addCandidates(jobs: readonly TrackedJob[]): Promise<readonly TrackedJob[]> {
     const { policy, createSearch } = this.#settings;
-    const candidates = jobs.map(({ facts }) => facts).filter((facts) => needsEvidence(facts, policy));
+    const candidates = jobs.filter(({ facts }) => needsEvidence(facts, policy));
     if (candidates.length === 0) return jobs;
     this.#search ??= createSearch();
-    const seen = await this.#search.observed(candidates);
-    const observed = new Map(candidates.map(({ id }, i) => [id, seen[i]]));
-    const rest = candidates.filter(({ id }) => observed.get(id) === undefined);
+    const seen = await this.#search.observed(candidates.map(({ facts }) => facts));
+    // By job: an id that is not UTF-8 reads as another one.
+    const observed = new Map(candidates.map((job, i) => [job, seen[i]]));
+    const rest = candidates.filter((job) => observed.get(job) === undefined).map(({ facts }) => facts);
     if (rest.length > 0) {
       this.#search.add(rest);
       this.#candidates.push(Buffer.from(JSON.stringify(rest.map(({ id }) => id))));
     }
     return jobs.flatMap((job) => {
-      if (!observed.has(job.facts.id)) return [job];
-      const evidence = observed.get(job.facts.id);
+      if (!observed.has(job)) return [job];
+      const evidence = observed.get(job);
       return evidence === undefined ? [] : [withEvidence(job, evidence)];
     });
   }

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { type Ack, isStatus, type StoredTime, type TrackedJob } from '../../machines/facts.ts';
+import { bytesText } from '../redis/bytesText.ts';
 import type { FactsEncoding, FactsReply } from '../redis/replies/jobs.ts';
 
 /** Decodes a job of `read_facts`. Never throws: facts that cannot be decoded are marked as such. */
@@ -38,7 +39,7 @@ export const decodeFacts = (
 
 /** The facts of a job whose id is invalid UTF-8: its stats cannot be read, and its id cannot be written back. */
 export const brokenIdFacts = (id: Buffer, readAt: number): TrackedJob => ({
-  facts: { id: id.toString(), hasBrokenId: true, readAt, stats: 'unreadable', hasHook: false },
+  facts: { id: bytesText(id), hasBrokenId: true, readAt, stats: 'unreadable', hasHook: false },
   fingerprint: () => 'unreadable',
 });
 

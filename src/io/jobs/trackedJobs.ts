@@ -1,7 +1,6 @@
-import { isUtf8 } from 'node:buffer';
 import type { TrackedJob } from '../../machines/facts.ts';
+import { bytesOfText } from '../redis/bytesText.ts';
 import type { Deps } from '../redis/deps.ts';
-import { escapeGlob } from '../redis/keys.ts';
 import { unlessWrongType } from '../redis/wrongTypes.ts';
 import { createBatchSize } from './batchSize.ts';
 import { createChosenReader } from './chosenJobs.ts';
@@ -84,17 +83,12 @@ export const createTrackedJobs = ({
 
     async find(id) {
       const { readAt, jobs } = await readNow([id]);
-      const isTracked = () => unlessWrongType(connection.redis.hexists(keys.track, id), 1);
-      if (!id.includes('\uFFFD') || (await isTracked()) === 1) return jobs[0] as TrackedJob;
-      const pattern = escapeGlob(id).replaceAll('\uFFFD', '*');
-      let cursor = '0';
-      do {
-        const [next, pairs] = await connection.redis.hscanBuffer(keys.track, cursor, 'MATCH', pattern, 'COUNT', 1_000);
-        const broken = pairs.find((field, i) => i % 2 === 0 && !isUtf8(field) && field.toString() === id);
-        if (broken !== undefined) return brokenIdFacts(broken, readAt);
-        cursor = String(next);
-      } while (cursor !== '0');
-      return jobs[0] as TrackedJob;
+      const job = jobs[0] as TrackedJob;
+      const bytes = bytesOfText(id);
+      if (bytes === undefined) return job;
+      const isTracked = (name: TrackedId) => unlessWrongType(connection.redis.hexists(keys.track, name), 0);
+      const [isText, isBytes] = await Promise.all([isTracked(id), isTracked(bytes)]);
+      return isBytes === 1 && isText === 0 ? brokenIdFacts(bytes, readAt) : job;
     },
 
     open: (from = scanStart, screen = undefined) =>

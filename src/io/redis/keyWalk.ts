@@ -1,4 +1,5 @@
 import { isUtf8 } from 'node:buffer';
+import { bytesText } from './bytesText.ts';
 import type { Connection } from './connection.ts';
 import type { Keys } from './keys.ts';
 
@@ -7,7 +8,7 @@ export interface FoundKey {
   readonly key: string;
   /** The key without `<ns>jobs:`. */
   readonly name: string;
-  /** Its Redis type; `brokenName` for a key whose name is invalid UTF-8, which no string can address. */
+  /** Its Redis type; `brokenName` for a key whose name is invalid UTF-8, which no string can address: its name is a text for people. */
   readonly holds: string;
   /** Its name in a walk, if that differs from its name. */
   readonly mark?: string;
@@ -28,6 +29,7 @@ const bytesOf = (mark: string): Buffer | undefined =>
 /** Those keys of a walk that still exist, with their types: a name alone proves nothing. */
 export const standing = async ({ redis }: Connection, keys: Keys, found: Iterable<string>): Promise<FoundKey[]> => {
   const all = [...found];
+  const prefixLength = Buffer.byteLength(keys.jobsPrefix);
   const result: FoundKey[] = [];
   for (let from = 0; from < all.length; from += stride) {
     const some = all.slice(from, from + stride);
@@ -35,9 +37,10 @@ export const standing = async ({ redis }: Connection, keys: Keys, found: Iterabl
     for (const [i, mark] of some.entries()) {
       const holds = types[i] as string;
       if (holds === 'none') continue;
-      const key = bytesOf(mark)?.toString() ?? mark;
-      const name = key.slice(keys.jobsPrefix.length);
-      result.push({ key, name, ...(key === mark ? { holds } : { holds: 'brokenName', mark }) });
+      const bytes = bytesOf(mark);
+      const name = bytes === undefined ? mark.slice(keys.jobsPrefix.length) : bytesText(bytes.subarray(prefixLength));
+      const key = keys.jobsPrefix + name;
+      result.push({ key, name, ...(bytes === undefined ? { holds } : { holds: 'brokenName', mark }) });
     }
   }
   return result;

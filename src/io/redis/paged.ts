@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import type { Redis } from 'ioredis';
+import { bytesText } from './bytesText.ts';
 import type { Connection } from './connection.ts';
 
 /**
@@ -47,7 +48,7 @@ export const readFieldNames = (connection: Source, key: string): Promise<string[
 /** Names in Redis. A name that is invalid UTF-8 cannot be looked up by the string that it decodes to. */
 export interface Names {
   readonly names: readonly string[];
-  /** Names that are invalid UTF-8, decoded for people. */
+  /** Names that are invalid UTF-8, as texts for people (`bytesText`). */
   readonly broken: readonly string[];
 }
 
@@ -59,8 +60,8 @@ const namesOf = (read: readonly string[]): Names => ({
   broken: [...new Set(read.flatMap((name) => (name.startsWith(brokenMark) ? [name.slice(1)] : [])))].sort(),
 });
 
-/** A name as a string. A name that is invalid UTF-8 becomes its bytes behind a mark that no valid name has. */
-const marked = (name: Buffer): string => (isUtf8(name) ? name.toString() : brokenMark + name.toString());
+/** A name as a string. A name that is invalid UTF-8 becomes a text behind a mark that no valid name has. */
+const marked = (name: Buffer): string => (isUtf8(name) ? name.toString() : brokenMark + bytesText(name));
 
 /** The members of a set, or the field names of a hash. They are read as bytes only if one may be invalid UTF-8. */
 export const readNames = async (connection: Source, key: string, holds: 'set' | 'hash'): Promise<Names> => {

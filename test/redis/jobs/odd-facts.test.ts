@@ -46,10 +46,10 @@ test('fault 120: ids that are not UTF-8 are malformed once in each sweep, with a
   for (let i = 0; i < 2; i++) {
     const { words, summary, lines } = await sweep();
     expect(words).toEqual([
-      'a\uFFFD keep malformed kept',
-      'a\uFFFD keep malformed kept',
-      'b\uFFFD keep malformed kept',
-      'c\uFFFD\uFFFD\uFFFD keep malformed kept',
+      'a\\xfe keep malformed kept',
+      'a\\xff keep malformed kept',
+      'b\\xc3 keep malformed kept',
+      'c\\xed\\xa0\\x80 keep malformed kept',
       'well keep ongoing kept',
     ]);
     expect(summary).toMatchObject({ scanned: 5, reasons: { malformed: 4 }, outcomes: { kept: 5 } });
@@ -64,21 +64,32 @@ test('fault 120: an id with the character U+FFFD, or any other character, is jud
   for (const id of ids) await redis.hset(track, id, 2);
   await putBytes(bytes('a\xff'));
   const { words } = await sweep();
-  expect(words).toEqual([...ids.map((id) => `${id} untrack missing-stats done`), 'a\uFFFD keep malformed kept'].sort());
+  expect(words).toEqual([...ids.map((id) => `${id} untrack missing-stats done`), 'a\\xff keep malformed kept'].sort());
   expect(await redis.hkeysBuffer(track)).toEqual([bytes('a\xff')]);
 });
 
+test('ids that are not UTF-8 are counted and named beside hung jobs whose ids read the same', async () => {
+  const hung = ['a\uFFFD', 'a\\xff'];
+  for (const id of hung) await seedJob(redis, id, { age: 100_000 });
+  await putBytes(bytes('a\xff'));
+  await putBytes(bytes('a\xfe'));
+  const { words, summary, lines } = await sweep();
+  const malformed = ['a\\xfe', 'a\\xff'].map((id) => `${id} keep malformed kept`);
+  expect(words).toEqual([...hung.map((id) => `${id} fail hung done`), ...malformed].sort());
+  expect(summary).toMatchObject({ scanned: 4, reasons: { hung: 2, malformed: 2 } });
+  expect(lines).toHaveLength(2);
+});
+
 test('fault 120: explain of a displayed id agrees with a sweep', async () => {
-  await putBytes(bytes('a*\xff'));
-  for (let i = 0; i < 1_500; i++) void redis.hset(track, `other-${i}`, 2);
+  for (const id of ['a*\xff', 'a*\xfe']) await putBytes(bytes(id));
   const reaper = opened.create({ redis: server.url });
-  expect(await reaper.explain('a*\uFFFD')).toMatchObject({
+  expect(await reaper.explain('a*\\xff')).toMatchObject({
     isTracked: true,
     verdict: 'keep',
     reason: 'malformed',
     detail: 'the id is not valid UTF-8',
   });
-  expect(await reaper.explain('b\uFFFD')).toMatchObject({
+  expect(await reaper.explain('b\\xff')).toMatchObject({
     isTracked: false,
     verdict: 'untrack',
     reason: 'missing-stats',
