@@ -49,9 +49,6 @@ export const guardSockets = (server: Server, clock: Clock, places?: Places): Soc
   const refusals = createRefusals(clock);
   const ofAddress = new Map<string, number>();
 
-  /** One that was closed for the next client is still in the map. */
-  const isFull = () => open.size >= maxOpen && [...open.keys()].every(({ destroyed }) => !destroyed);
-
   const count = (address: string, change: number) => {
     const left = (ofAddress.get(address) ?? 0) + change;
     if (left > 0) ofAddress.set(address, left);
@@ -60,7 +57,7 @@ export const guardSockets = (server: Server, clock: Clock, places?: Places): Soc
 
   server.on('connection', (socket) => {
     const address = socket.remoteAddress ?? '';
-    if (isFull() || (ofAddress.get(address) ?? 0) >= maxOfAddress) return refusals.refuse(socket);
+    if (open.size >= maxOpen || (ofAddress.get(address) ?? 0) >= maxOfAddress) return refusals.refuse(socket);
     count(address, 1);
     open.set(socket, watchSilence(socket, clock));
     socket.once('close', () => {
