@@ -1,10 +1,11 @@
 /** Faults 121 and 143: every number that is accepted is kept to, and no timer is longer than the longest there is. */
-import { afterEach, describe, expect, test, vi } from 'vitest';
+import { afterAll, afterEach, describe, expect, test, vi } from 'vitest';
 import { createReaper, OptionsError, type Reaper, type ReaperOptions } from '../src/index.ts';
 import { createReaperClock, longestTimer } from '../src/io/clock.ts';
 import { renamedOptions } from '../src/options/renamed.ts';
 import { longestSpan } from '../src/options/values.ts';
 import { readOptions } from '../src/options.ts';
+import { createAuthority } from './support/certificates.ts';
 import { createTestClock, type TestClock } from './support/clock.ts';
 
 const reapers: Reaper[] = [];
@@ -180,13 +181,22 @@ describe('the documented defaults apply', () => {
   });
 });
 
+const authority = createAuthority();
+afterAll(() => authority.remove());
+const { cert, key } = authority;
 const pem = '-----BEGIN CERTIFICATE-----';
 test.each([
   [{ lease: { duration: 5_999, renewInterval: 3_000 } }, 'twice renewInterval'],
   [{ lease: { duration: '5s' } }, 'twice renewInterval'],
-  [{ hooks: { tls: { cert: pem } } }, 'cert and key belong together'],
-  [{ hooks: { tls: { key: pem } } }, 'cert and key belong together'],
+  [{ hooks: { tls: { cert } } }, 'cert and key belong together'],
+  [{ hooks: { tls: { key } } }, 'cert and key belong together'],
+  [{ hooks: { tls: { cert, key: authority.issue('DNS:x').key } } }, 'cert and key belong together'],
+  [{ hooks: { tls: { cert, key: key.slice(0, 60) } } }, 'cert and key belong together'],
   [{ hooks: { tls: { ca: '/etc/ca.pem' } } }, 'must be a PEM text'],
+  [{ hooks: { tls: { ca: pem } } }, 'hooks.tls.ca: must hold whole certificates'],
+  [{ hooks: { tls: { ca: key } } }, 'hooks.tls.ca: must hold whole certificates'],
+  [{ hooks: { tls: { ca: `${cert}${cert.slice(0, 300)}` } } }, 'hooks.tls.ca: must hold whole certificates'],
+  [{ hooks: { tls: { ca: `${cert.slice(0, 300)}\n${cert}` } } }, 'hooks.tls.ca: must hold whole certificates'],
   [{ hooks: { allowedOrigins: ['ftp://core.example'] } }, 'must be an origin'],
   [{ hooks: { allowedOrigins: ['core.example'] } }, 'must be an origin'],
   [{ hooks: { rewriteOrigins: { 'http://a': 'ftp://b' } } }, 'must be an http or https URL'],
@@ -208,9 +218,9 @@ test.each([
 
 test('options that fit together are accepted', () => {
   create({ lease: { duration: 6_000, renewInterval: '3s' } });
-  create({ hooks: { tls: { ca: pem } } });
-  const { hooks } = readOptions({ redis: 'redis://h', namespace: 't', hooks: { tls: { cert: pem, key: pem } } });
-  expect(hooks.tls).toEqual({ cert: pem, key: pem });
+  create({ hooks: { tls: { ca: `# ours\r\n${key}${cert}\r\n${cert}`.replaceAll('\n', '\r\n') } } });
+  const { hooks } = readOptions({ redis: 'redis://h', namespace: 't', hooks: { tls: { cert, key: `${cert}${key}` } } });
+  expect(hooks.tls).toEqual({ cert, key: `${cert}${key}` });
 });
 
 describe('durations', () => {

@@ -4,6 +4,7 @@ import { type AddressInfo, isIPv6 } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { ReaperError } from '../src/errors.ts';
 import type { Inspected, OpenInspector } from '../src/reaper/inspection.ts';
+import type { Places } from '../src/server/places.ts';
 import type { OpenServer } from '../src/server/server.ts';
 import { mountPage } from './mount.ts';
 import { guardSockets, silence } from './sockets.ts';
@@ -58,10 +59,10 @@ const openOwn = async (inspected: Inspected): Promise<OpenInspector> => {
 };
 
 /** The owner of the server closes it. */
-const openOn = async ({ url, server, mount }: OpenServer, inspected: Inspected): Promise<OpenInspector> => {
+const openOn = async ({ url, server, places, mount }: OpenServer, inspected: Inspected): Promise<OpenInspector> => {
   const { hostname, port } = new URL(url);
   const host = hostname.replace(/^\[|\]$/g, '');
-  const page = await mountGuarded(inspected, server, { host, path: sharedPath });
+  const page = await mountGuarded(inspected, server, { host, path: sharedPath }, places);
   mount(`${sharedPath}/`, page.handle);
   return {
     url: `http://${nameOf(host)}:${port}${sharedPath}/?token=${encodeURIComponent(page.token)}`,
@@ -70,8 +71,13 @@ const openOn = async ({ url, server, mount }: OpenServer, inspected: Inspected):
 };
 
 /** Mounts the page on a server, and limits the server's connections. */
-const mountGuarded = async (inspected: Inspected, server: Server, at: { host: string; path?: string }) => {
-  const guard = guardSockets(server, inspected.clock);
+const mountGuarded = async (
+  inspected: Inspected,
+  server: Server,
+  at: { host: string; path?: string },
+  places?: Places,
+) => {
+  const guard = guardSockets(server, inspected.clock, places);
   const page = await mountPage(inspected, { ...at, keep: (socket: Duplex) => guard.keep(socket) });
   server.on('upgrade', page.upgrade);
   return {

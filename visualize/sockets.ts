@@ -1,6 +1,7 @@
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Clock } from '../src/reaper/inspection.ts';
+import type { Places } from '../src/server/places.ts';
 
 /** Limits how many connections the inspector's port has, and how long a silent one stays open. */
 export interface Sockets {
@@ -35,13 +36,16 @@ const refusal = [
 /**
  * Puts these limits before an HTTP server, in place of its own one. Node's own time-outs leave gaps: they are checked every 30 s only, and they don't
  * cover an unfinished request on a connection that is kept alive, an answer that is not read, or an unfinished upgrade.
+ *
+ * @param places those of a server that answers probes too: it goes on to keep one free, of as many as there are now
  */
-export const guardSockets = (server: Server, clock: Clock): Sockets => {
+export const guardSockets = (server: Server, clock: Clock, places?: Places): Sockets => {
   server.maxConnections = Number.POSITIVE_INFINITY;
+  places?.resize(maxOpen);
   const serve = server.listeners('connection') as ((this: Server, socket: Socket) => void)[];
   server.removeAllListeners('connection');
   /** Accepted sockets, each with the function that stops its timer. */
-  const open = new Map<object, () => void>();
+  const open = new Map<Socket, () => void>();
   const refusals = createRefusals(clock);
   const ofAddress = new Map<string, number>();
 
@@ -66,10 +70,11 @@ export const guardSockets = (server: Server, clock: Clock): Sockets => {
 
   return {
     keep(socket) {
-      open.get(socket)?.();
+      open.get(socket as Socket)?.();
+      places?.keep(socket);
     },
     close() {
-      for (const socket of [...open.keys(), ...refusals.reading]) (socket as Socket).destroy();
+      for (const socket of [...open.keys(), ...refusals.reading]) socket.destroy();
     },
   };
 };

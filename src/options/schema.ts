@@ -2,7 +2,9 @@ import * as z from 'zod';
 import type { Clock } from '../io/clock.ts';
 import type { Logger } from '../io/log.ts';
 import type { RedisSource } from '../io/redis/connection.ts';
+import { belongTogether } from './certificates.ts';
 import {
+  authorities,
   count,
   functionOf,
   having,
@@ -80,7 +82,7 @@ const rescue = z.strictObject({
 
 const tls = z
   .strictObject({
-    ca: option(pem().optional(), 'PEM text of an authority to trust in addition to those that Node trusts.', {
+    ca: option(authorities().optional(), 'PEM text of an authority to trust in addition to those that Node trusts.', {
       hint: 'file',
       defaultText: 'none',
     }),
@@ -94,7 +96,9 @@ const tls = z
       defaultText: 'none',
     }),
   })
-  .refine(({ cert, key }) => (cert === undefined) === (key === undefined), { error: 'cert and key belong together' });
+  .refine(belongTogether, {
+    error: 'cert and key belong together: give both, each whole, the key of the certificate and without a passphrase',
+  });
 
 const hooks = z.strictObject({
   concurrency: option(count(1_024).default(64), 'Hooks in flight at the same time, to all endpoints together.'),

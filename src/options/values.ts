@@ -1,6 +1,7 @@
 import ms, { type StringValue } from 'ms';
 import * as z from 'zod';
 import { longestTimer } from '../io/clock.ts';
+import { areCertificates } from './certificates.ts';
 import type { Duration, DurationText } from './duration.ts';
 
 /** The longest span that is a whole number of milliseconds. */
@@ -155,7 +156,8 @@ export const originsByOrigin = () =>
       additionalProperties: { type: 'string', format: 'uri' },
     });
 
-export const pem = () => z.string().regex(/-----BEGIN /, { error: 'must be a PEM text' });
+export const pem = () => z.string().regex(/-----BEGIN /, { error: 'must be a PEM text', abort: true });
+export const authorities = () => pem().refine(areCertificates, { error: 'must hold whole certificates' });
 
 /** A value that is checked by the methods that it must have. */
 export const having = <T>(tsType: string, what: string, ...methods: string[]) =>

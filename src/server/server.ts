@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import { type AddressInfo, isIPv6 } from 'node:net';
 import { ReaperError } from '../errors.ts';
-import { keepPlaceFree } from './places.ts';
+import { keepPlaceFree, type Places } from './places.ts';
 
 /** What a route answers. */
 export interface Answer {
@@ -19,6 +19,7 @@ export interface OpenServer {
   /** Such as `http://127.0.0.1:9464`. */
   readonly url: string;
   readonly server: Server;
+  readonly places: Places;
   /** Gives every request below a path, such as `/inspector/`, to a handler. */
   mount(path: string, handle: RequestListener): void;
   close(): Promise<void>;
@@ -64,13 +65,14 @@ export const openServer = async ({
     },
   );
   server.maxConnections = maxSockets;
-  keepPlaceFree(server);
+  const places = keepPlaceFree(server, maxSockets);
   server.timeout = silence;
   await listen(server, host, port);
   server.on('error', onError);
   return {
     url: `http://${isIPv6(host) ? `[${host}]` : host}:${(server.address() as AddressInfo).port}`,
     server,
+    places,
     mount: (path, handle) => void mounted.set(path, handle),
     async close() {
       const closed = once(server, 'close');

@@ -2,6 +2,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { rootCertificates } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readConfigFile } from '../../src/cli/configFile.ts';
 import { callCli } from '../support/cli.ts';
@@ -17,7 +18,7 @@ afterAll(async () => {
 });
 
 const secret = 'hunter2';
-const certificate = '-----BEGIN CERTIFICATE-----\n';
+const [certificate = ''] = rootCertificates;
 /** Writes a config file, and returns its path. */
 const write = async (name: string, text: string) => {
   const path = join(folder, name);

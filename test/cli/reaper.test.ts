@@ -154,7 +154,10 @@ test.each([
   [['rescue', '--namespace', 'n', '--exit-code'], '--exit-code: use it with --plan'],
   [['nope'], 'unknown command'],
   [['explain', '--namespace', 'n'], 'missing required argument'],
-  [['status', '--namespace', 'n', '--redis', `http://:${secret}@h`], 'reaper: the Redis URL has an unknown form'],
+  [
+    ['status', '--namespace', 'n', '--redis', `http://:${secret}@h`],
+    'reaper: --redis: the Redis URL has an unknown form',
+  ],
   [['rescue', '--namespace', 'n', '--grace', 'soon'], 'must be a duration'],
 ])('wrong usage ends with 2 and a line that says what to do: %j', async (args, message) => {
   const { code, stderr } = await call(args);

@@ -69,6 +69,27 @@ test("it has the inspector's limits: one client cannot keep probes from it", asy
   expect(String((await once(probe, 'data'))[0])).toMatch(/^HTTP\/1\.1 200 /);
 });
 
+test('silent clients of two addresses keep no probe from it, and cost no page its connection', async () => {
+  const { url, http } = await start();
+  const { hostname, port } = new URL(http);
+  const page = await inspector.page(url);
+  const open = async (localAddress: string) => {
+    const socket = connect({ port: Number(port), host: hostname, localAddress });
+    sockets.push(socket.on('error', () => undefined));
+    await once(socket, 'connect');
+    return socket;
+  };
+  for (let i = 0; i < 140; i++) await open(i % 2 === 0 ? '127.0.0.2' : '127.0.0.3');
+  const ask = async (client: string) => {
+    const probe = await open(client);
+    probe.write('GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n');
+    return String((await once(probe, 'data'))[0]).slice(0, 12);
+  };
+  const answers = await Promise.all(['127.0.0.2', '127.0.0.4', '127.0.0.4', '127.0.0.4'].map(ask));
+  expect(new Set(answers)).toEqual(new Set(['HTTP/1.1 200']));
+  expect(await page.ask({ type: 'watch', id: 'x' })).toMatchObject({ type: 'answer' });
+});
+
 test('an inspector with an address of its own is not on it', async () => {
   const { url, http } = await start({ port: 0 });
   expect(new URL(url).origin).not.toBe(http);
