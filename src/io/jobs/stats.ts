@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { type Ack, isStatus, type StoredTime, type TrackedJob } from '../../machines/facts.ts';
 import { bytesText } from '../redis/bytesText.ts';
+import { textOrBytes } from '../redis/replies/decode.ts';
 import type { FactsEncoding, FactsReply } from '../redis/replies/jobs.ts';
 
 /** Decodes a job of `read_facts`. Never throws: facts that cannot be decoded are marked as such. */
@@ -14,14 +15,15 @@ export const decodeFacts = (
     return { facts: { id, readAt, stats: reply, hasHook: false }, fingerprint: () => reply };
   }
   const values = encoding === 'utf8' ? reply : reply.map((value) => value && Buffer.from(value, encoding).toString());
-  const [statsId, status, kind, name, updateTime, checkInAt, revision, enqueueTime, runAt, ack, url] = values;
+  const [, status, kind, , updateTime, checkInAt, revision, enqueueTime, runAt, ack, url] = values;
   return {
     facts: {
       id,
       readAt,
       stats: 'found',
-      statsId: textOf(statsId),
-      name: textOf(name),
+      // Two names that read the same with U+FFFD are two.
+      statsId: nameOf(reply[0], encoding),
+      name: nameOf(reply[3], encoding),
       kind: textOf(kind),
       status: textOf(status),
       updateTime: decodeTime(textOf(updateTime)),
@@ -47,6 +49,12 @@ export const brokenIdFacts = (id: Buffer, readAt: number): TrackedJob => ({
 const fingerprintOf = (values: Exclude<FactsReply, string>, encoding: FactsEncoding) => (): string => {
   const parts = values.map((value) => (value === false ? '-' : `${Buffer.byteLength(value, encoding)}:${value}`));
   return createHash('sha1').update(parts.join(''), encoding).digest('hex');
+};
+
+const nameOf = (value: string | false | undefined, encoding: FactsEncoding): string | undefined => {
+  if (encoding === 'utf8' || !value) return textOf(value);
+  const name = textOrBytes(Buffer.from(value, encoding));
+  return typeof name === 'string' ? name : bytesText(name);
 };
 
 const textOf = (value: string | false | undefined): string | undefined => (value === false ? undefined : value);
