@@ -3,6 +3,7 @@ import { hookSetUps } from './scriptSetUps/hooks.ts';
 import { jobSetUps } from './scriptSetUps/jobs.ts';
 import { leaderSetUps } from './scriptSetUps/leader.ts';
 import { poolSetUps } from './scriptSetUps/pools.ts';
+import { quarantineSetUps } from './scriptSetUps/quarantine.ts';
 import { recoverySetUps } from './scriptSetUps/recoveries.ts';
 import { undoSetUps } from './scriptSetUps/undo.ts';
 import type { SetUp } from './scriptSetUps/values.ts';
@@ -13,6 +14,7 @@ export const scriptTable: Readonly<Record<ScriptName, readonly SetUp[]>> = {
   ...hookSetUps,
   ...leaderSetUps,
   ...recoverySetUps,
+  ...quarantineSetUps,
   ...poolSetUps,
   ...undoSetUps,
 };

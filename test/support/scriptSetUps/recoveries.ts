@@ -9,9 +9,7 @@ import {
   before,
   changes,
   dead,
-  deadMember,
-  digest,
-  digestOf,
+  died,
   type Exception,
   entry,
   executions,
@@ -30,7 +28,6 @@ import {
   origin,
   pool,
   pools,
-  quarantined,
   queue,
   recoveries,
   runs,
@@ -48,28 +45,10 @@ const beforeQuarantine = 't:reaper:quarantine:before:j';
 const workers = 't:reaper:workers:p';
 const unobserved = 't:reaper:unobserved:p';
 
-const died = (times: number) =>
-  JSON.stringify(Array.from({ length: times }, (_, i) => [before + i, `old${i}`, String(before)]));
-
 const oldRecoveries: State = {
   [recoveries]: hash({ gone: JSON.stringify([[second(-200_000), 'x', '']]) }),
   [recovered]: list(`${second(-200_000)}\ngone`),
 };
-
-const inQuarantine: State = {
-  [quarantine]: hash({ j: quarantined }),
-  [dead]: zset({ [deadMember]: before }),
-  [recoveries]: hash({ j: died(3) }),
-};
-
-const ofTwoTypes = JSON.stringify({
-  at: before,
-  recoveries: [[before, 'p', '']],
-  entries: [
-    ['Y', 'another', 'another entry'],
-    ['X', entry('j'), deadMember],
-  ],
-});
 
 const leftAlone = (reason: string): Exception => ({
   reason: `${reason}: left`,
@@ -80,12 +59,18 @@ const keepsEntries: Exception = {
   reason: 'a record of ours must not hold an entry back; the answer says so',
   keys: [recoveries, recovered, changes],
 };
-const notForgotten: Exception = { reason: 'its recoveries are not forgotten then', keys: [recoveries] };
 
+const writtenByQuarantine = [
+  ...[held, lock, lockInfo, dead, recoveries, quarantine, beforeQuarantine, track, executions, ...hookKeys, changes],
+];
 const otherStats: Exception = {
   reason: '`overtaken`: the stats are not as they were read',
-  keys: [held, lock, lockInfo, dead, recoveries, quarantine, beforeQuarantine, track, executions, ...hookKeys, changes],
+  keys: writtenByQuarantine,
 };
+const notQuarantined = (reason: string): Exception => ({
+  reason: `${reason}: left`,
+  keys: [...writtenByQuarantine, stats, unobserved],
+});
 
 /** Without one of these an entry moves all the same, and its recovery is not counted. */
 const uncounted: Readonly<Record<string, Exception>> = Object.fromEntries(
@@ -135,44 +120,6 @@ export const recoverySetUps = {
       once: true,
     },
   ]),
-  release_quarantined: alsoRecorded([
-    {
-      title: 'a poison job',
-      state: inQuarantine,
-      keys: [quarantine, dead, recoveries, queue],
-      args: ['j', digest, ''],
-      goesOn: { [recoveries]: notForgotten, HSET: notForgotten },
-      once: true,
-    },
-  ]),
-  drop_quarantined: alsoRecorded([
-    {
-      title: 'a poison job',
-      state: inQuarantine,
-      keys: [quarantine, dead, recoveries],
-      args: ['j', digest, ''],
-      goesOn: { [recoveries]: notForgotten, HSET: notForgotten },
-      once: true,
-    },
-    {
-      title: 'one of two entries',
-      state: { ...inQuarantine, [quarantine]: hash({ j: ofTwoTypes }) },
-      keys: [quarantine, dead, recoveries],
-      args: ['j', digestOf(ofTwoTypes), 'X'],
-      goesOn: { [recoveries]: notForgotten },
-      once: true,
-    },
-  ]),
-  forget_quarantined: [
-    {
-      title: 'a job whose entry somebody has taken',
-      state: { ...inQuarantine, [dead]: zset({ other: before }) },
-      keys: [quarantine, dead, recoveries],
-      args: ['j', digest],
-      goesOn: { [recoveries]: notForgotten, HSET: notForgotten },
-      once: true,
-    },
-  ],
   observe_pool: [
     {
       title: 'the first look since Redis was started',
@@ -247,14 +194,26 @@ export const recoverySetUps = {
   quarantine_orphan: alsoRecorded([
     {
       ...ofPoisonJob,
-      title: 'a poison job',
-      keys: [held, ...poisonKeys],
-      args: ['p', placeOf(entry('j'), 1), ...poisonArgs],
+      title: 'a poison job that no worker runs',
+      state: {
+        ...poisonJob,
+        ...pool(second(0), entry('other'), entry('j')),
+        [unobserved]: hash({ f: `${at} Running|${before}||${before}` }),
+        [workers]: hash({ at, run: thisRun, 'w:w': `${at} 1 ${second(0)} - other` }),
+        't:worker:w': hash({ job_id: 'other', job_name: 'X', args: '' }),
+      },
+      keys: [held, ...poisonKeys, pools, heartbeat, workers, unobserved, 't:worker:w'],
+      args: ['p', placeOf(entry('j'), 1), ...poisonArgs, '', 3_600_000, 'f', 30_000, '', '', 'w'],
+      goesOn: {
+        [lock]: isCounter,
+        [lockInfo]: isCounter,
+        [stats]: notQuarantined('what the job is cannot be read'),
+        't:worker:w': notQuarantined('what it runs cannot be read'),
+        INFO: notQuarantined('whether Redis was restarted since is not known'),
+      },
       once: true,
     },
   ]),
-  find_quarantined: [{ title: 'one', state: inQuarantine, keys: [quarantine, dead], args: ['j'] }],
-  read_quarantine: [{ title: 'some', state: inQuarantine, keys: [quarantine, dead], args: ['0', 10] }],
   requeue: alsoRecorded([
     {
       title: 'two entries',

@@ -44,6 +44,9 @@ export const string = (value: string | number): StoredKey => ({ type: 'string', 
 
 /** An hour ago: no time that a script writes. */
 export const before = second(-3_600);
+/** Recoveries of a job, before. */
+export const died = (times: number) =>
+  JSON.stringify(Array.from({ length: times }, (_, i) => [before + i, `old${i}`, String(before)]));
 export const stats = 't:job_stats:j';
 export const track = 't:job_track:inprogress';
 export const executions = 't:executions:p';
