@@ -1,4 +1,5 @@
--- Deletes hooks that were parked long ago. Check and deletion are one step, so a hook that a user has requested meanwhile stays.
+-- Deletes hooks that were parked long ago. Check and deletion are one step, so a hook that a user has requested meanwhile stays, and so
+-- does a record that cannot be read, or that is not parked: only its id is no longer among the parked ones.
 --
 -- KEYS[1]  {ns}:reaper:hooks (hash)
 -- KEYS[2]  {ns}:reaper:hooks:parked (zset)
@@ -11,14 +12,21 @@
 --- @include hook_record
 
 local hooks, parked = unpack(KEYS)
-local refused = refusalOf({ { hooks, 'hash', 'HDEL' }, { parked, 'zset', 'ZRANGEBYSCORE', 'ZREM' } })
+local refused = refusalOf({ { hooks, 'hash', 'HMGET', 'HDEL' }, { parked, 'zset', 'ZRANGEBYSCORE', 'ZREM' } })
 if refused then
   return refused
 end
 local before = nowMs(ARGV[1]) - tonumber(ARGV[2])
 local old = redis.call('ZRANGEBYSCORE', parked, '-inf', string.format('%d', before), 'LIMIT', 0, ARGV[3])
+local gone = {}
+for i, text in ipairs(#old > 0 and redis.call('HMGET', hooks, unpack(old)) or {}) do
+  local record = readRecord(text)
+  gone[#gone + 1] = record and record.kind == 'parked' and old[i] or nil
+end
 if #old > 0 then
-  redis.call('HDEL', hooks, unpack(old))
   redis.call('ZREM', parked, unpack(old))
 end
-return { 'done', #old }
+if #gone > 0 then
+  redis.call('HDEL', hooks, unpack(gone))
+end
+return { 'done', #gone }

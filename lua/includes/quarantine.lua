@@ -26,6 +26,9 @@ local function writesOfQuarantine(k, forgets, fails)
     { k.held, 'list', 'LREM', 'LLEN' },
     { k.quarantine, 'hash', 'HGET', 'HSET', 'HRANDFIELD', 'HDEL', 'EXPIRE' },
   }, k.lock, k.lockInfo)
+  if k.unobserved then
+    writes[#writes + 1] = { k.unobserved, 'hash', 'HDEL' }
+  end
   if forgets then
     writes[#writes + 1] = { k.recoveries, 'hash', 'HSET' }
   end
@@ -54,9 +57,10 @@ end
 -- time. The counters follow, the job becomes Error and its hook is enqueued, and the record of the quarantine keeps the original bytes.
 --
 -- k:  the keys held, lock, lockInfo, dead, recoveries, quarantine, stats, track, before (signs of life before the quarantine), and
---     executions of the policy (nil for a job that is not an execution), note (of a dead pool, if it may be written; else nil)
+--     executions of the policy (nil for a job that is not an execution); of a dead pool note (nil if it may not be written); of a live one
+--     unobserved
 -- of: pool, seen (heartbeat_at that made the pool a suspect, or ''), maxRecoveries (how often a job may be recovered), window (s),
---     type, id, judged (fingerprint of the stats), pass (token of the pass)
+--     type, id, judged (fingerprint of the stats), pass (token of the pass), and field of the entry in unobserved
 -- hook: the hook of this change (`includes/hook_of_change.lua`), or nil
 --
 -- Returns a reply of the scripts that use it:
@@ -95,6 +99,10 @@ local function quarantineEntry(k, of, hook, entry)
   -- ZADD is the first write, because Redis refuses it under memory pressure, and then nothing has been written.
   redis.call('ZADD', k.dead, death.at, member)
   redis.call('LREM', k.held, -1, entry)
+  if k.unobserved then
+    -- Else the same bytes, once released and fetched again, would be orphaned at once.
+    redis.call('HDEL', k.unobserved, of.field)
+  end
   if forgets then
     -- Recoveries before the last release do not count, and the new record must not contain them.
     redis.call('HSET', k.recoveries, of.id, text)

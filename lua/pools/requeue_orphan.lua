@@ -1,14 +1,8 @@
--- Requeues one orphaned entry of a LIVE pool, the same bytes (defect 7: the reply to a fetch was lost). The step that moves it checks
--- everything again: that the pool is alive, which workers it has, what each of them is observed with, and that the entry is still in
--- the list and has been unobserved for long enough while the stats of its job did not change.
+-- Requeues one orphaned entry of a LIVE pool, the same bytes (defect 7: the reply to a fetch was lost). The step that moves it proves
+-- again that it is orphaned (`includes/orphan_proof.lua`).
 --
 -- It is one step with many keys, on purpose. A worker may begin the entry, its pool may die, and another reaper may requeue it, between
 -- any two steps: so all that the proof reads has to be read in the step that moves the entry.
---
--- What proves that no worker runs it:
--- - the status of its job is Pending or Scheduled, or Error of the attempt before, or is older than the last recovery of the job: a
---   run begins by changing that, and ends at once if it cannot
--- - otherwise (Running, final, no stats) each worker of the pool was observed with another job since (`includes/orphan.lua`)
 --
 -- KEYS[1]  {ns}:worker_pools (set)
 -- KEYS[2]  {ns}:worker_pools:<pool> (hash): its heartbeat
@@ -50,118 +44,23 @@
 -- LPUSH is the first write, because Redis refuses it under memory pressure, and then nothing has been written.
 --- @include once
 --- @include plan
---- @include alive
 --- @include counters
---- @include entry_at
---- @include now
---- @include orphan
---- @include recovery
+--- @include orphan_proof
 --- @include audit
 
 local pools, heartbeat, held, queue, lock, lockInfo, stats, recoveries, recovered, quarantine, dead = unpack(KEYS, 1, 11)
 local beforeQuarantine, workersKey, unobservedKey = KEYS[12], KEYS[13], KEYS[14]
 local pool, maxAge, place, job, field, minAge, override, maxRecoveries, window, replaced, moves, pass = unpack(ARGV, 1, 12)
 
-local refusal = refusalOf({
-  { pools, 'set', 'SISMEMBER' },
-  { heartbeat, 'hash', 'HGET' },
-  { held, 'list', 'LINDEX' },
-  { workersKey, 'hash', 'HGETALL' },
-  { unobservedKey, 'hash', 'HGET' },
-  { beforeQuarantine, 'string', 'GET' },
-})
-if refusal then
-  return refusal
+local unproven, orphan = proveOrphan(
+  { pools = pools, heartbeat = heartbeat, held = held, stats = stats, recoveries = recoveries, before = beforeQuarantine,
+    workers = workersKey, unobserved = unobservedKey, observations = { unpack(KEYS, 15) } },
+  { pool = pool, maxAge = maxAge, place = place, job = job, field = field, minAge = minAge, override = override, window = window,
+    replaced = replaced, moves = moves, pass = pass, workers = { unpack(ARGV, 13) } })
+if unproven then
+  return unproven
 end
-local beat = redis.call('HGET', heartbeat, 'heartbeat_at') or ''
-if not alive(pools, heartbeat, pool, maxAge, beat, moves) then
-  return { 'dead' }
-end
-local given, workers = {}, {}
-for i = 13, #ARGV do
-  given[ARGV[i]] = true
-end
-for worker in string.gmatch(redis.call('HGET', heartbeat, 'worker_ids') or '', '[^,]+') do
-  if not given[worker] then
-    return { 'changed' }
-  end
-  workers[#workers + 1] = worker
-end
-local entry = entryAt(held, place)
-if not entry then
-  return { 'gone' }
-end
-local found, id, members = jobOf(entry)
--- An id that is not UTF-8 differs from the one that the client has read.
-if #workers == 0 or found ~= job then
-  return { 'undecided' }
-end
-for i = 15, #KEYS do
-  local observation = readObservation(KEYS[i])
-  if observation == 'unreadable' then
-    return { 'undecided' } -- its worker cannot write it either
-  end
-  -- An observation without args may be of any execution of the policy.
-  if observation and (observation.job == job or observation.job == id) then
-    return { 'observed' }
-  end
-end
-
-local remembered = replaced ~= '' and cjson.decode(replaced) or {}
-local known = remembered.workers or hashOf(redis.call('HGETALL', workersKey))
-local kept = nil
-if remembered.unobserved then
-  kept = remembered.unobserved[field]
-else
-  kept = redis.call('HGET', unobservedKey, field)
-end
-local at = observationTime(override)
-local since, signs = sinceOf(kept or nil)
-local stand, facts = signsOf(stats, beforeQuarantine)
-if not since or not isValid(known, at) or at - since < tonumber(minAge) or signs ~= stand then
-  return { 'early' }
-end
-
-local death = deathOf(pool, beat, window, pass)
-local counted = countedJobOf(entry)
-local second = now()
--- pcall, because a record of the wrong type must not keep the entry from being requeued.
-local text = counted and redis.pcall('HGET', recoveries, counted)
-if type(text) ~= 'string' then
-  text = nil
-end
-
-local function isEarlierError()
-  local member = members.failed_at
-  local failedAt = member and tonumber(string.match(entry, '^%d+', member[1]) or '')
-  return facts.status == 'Error' and failedAt and facts.updated and facts.updated <= failedAt + 10
-end
-
--- The age of the heartbeat limits how far the clock of the pool's host is behind that of Redis. If the job had run since, its stats
--- would be no older than that.
-local function isOlderThanRecovery()
-  local last = nil
-  for _, one in ipairs(readRecoveries(text)) do
-    if not death.pass or one[4] ~= death.pass then
-      last = one[1]
-    end
-  end
-  local slack = math.max(0, second - (tonumber(beat) or 0)) + 1
-  return last and last * 1000 <= since and facts.updated and facts.revision and facts.updated < last - slack
-    and facts.revision < last - slack
-end
-
-if facts.status == 'Success' and facts.updated and facts.updated <= second then
-  return { 'early' } -- once it is a minute old, finish_entry removes it
-end
-local waits = facts.status == 'Pending' or facts.status == 'Scheduled'
--- A time that is further ahead than the tolerance (5 min) proves nothing.
-local updated = facts.updated and facts.updated <= second + 300 and facts.updated or nil
-if not waits and not isEarlierError() and not isOlderThanRecovery()
-  and not isProven(known, workers, job, id, since, updated) then
-  return { 'undecided' }
-end
-
+local entry, counted, text, death = orphan.entry, orphan.counted, orphan.recoveries, orphan.death
 if counted and isPoison(entry, text, death, maxRecoveries) then
   text = countedOf(text, quarantine, dead, counted)
   if isPoison(entry, text, death, maxRecoveries) then
@@ -173,7 +72,7 @@ local writes = withCounters({
   { held, 'list', 'LREM', 'LLEN' },
   { unobservedKey, 'hash', 'HDEL' },
 }, lock, lockInfo)
-refusal = refusalOf(unlessPlan(writes))
+local refusal = refusalOf(unlessPlan(writes))
 if refusal then
   return refusal
 end

@@ -118,6 +118,7 @@ test('each key has the name by which others know it', () => {
     workerRecords: 'n:reaper:workers:a',
     unobserved: 'n:reaper:unobserved:a',
     recoveries: 'n:reaper:recoveries',
+    rescueNote: 'n:reaper:rescues:a',
     recovered: 'n:reaper:recovered',
     quarantine: 'n:reaper:quarantine',
     beforeQuarantine: 'n:reaper:quarantine:before:a',

@@ -7,7 +7,7 @@ import { callOnce, type Fence } from '../redis/scripts.ts';
 import { findWrongTyped } from '../redis/wrongTypes.ts';
 import { type HeldEntry, keyOf } from './heldEntries.ts';
 import { fingerprintOf, plannedEntryOf } from './plannedEntry.ts';
-import type { Quarantine } from './quarantine.ts';
+import type { OrphanProof, Quarantine } from './quarantine.ts';
 import type { RecoveryLimit } from './requeue.ts';
 import type { StepErrors } from './stepErrors.ts';
 
@@ -84,13 +84,15 @@ export const createOrphanJudge = ({
 }: Pick<Deps, 'connection' | 'keys' | 'scripts' | 'clock'> & OrphanSettings): JudgeOrphans => {
   const { batch, quarantine, onSkipped } = settings;
   const requeueOrphan = createRequeueOrphan({ keys, scripts, clock, ...settings });
+  const proofOf = createProofOf({ keys, clock, ...settings });
   /** Entries without proof in the last pass. They are reported once, and judged after all others. */
   let undecided = new Set<string>();
 
-  const takePoison = async ({ pool, type, id, place }: UnobservedEntry, plan: boolean, fence: Fence | undefined) => {
+  const takePoison = async (entry: UnobservedEntry, plan: boolean, fence: Fence | undefined) => {
+    const { pool, type, id, place } = entry;
     const isTaken = plan
       ? (await findWrongTyped(connection.redis, await quarantine.keysFor(id))).length === 0
-      : (await quarantine.addOrphan({ ...pool, fence }, type, id, place)).outcome === 'quarantined';
+      : (await quarantine.addOrphan({ ...pool, fence }, type, id, place, proofOf(entry))).outcome === 'quarantined';
     return isTaken ? { id, type, pool: pool.pool } : undefined;
   };
 
@@ -142,6 +144,22 @@ export const createOrphanJudge = ({
     return { orphaned, undecided: undecided.size, oldestUndecidedS: oldest, poison, acts };
   };
 };
+
+/** What proves an entry to be orphaned again, in the step that quarantines it. */
+export const createProofOf =
+  ({
+    keys,
+    clock,
+    heartbeatAge,
+    orphanedAfter,
+  }: Pick<Deps, 'keys' | 'clock'> & Pick<OrphanSettings, 'heartbeatAge' | 'orphanedAfter'>) =>
+  ({ pool, field }: UnobservedEntry): OrphanProof => ({
+    keys: [
+      ...[keys.pools, keys.heartbeat(pool.pool), keys.workerRecords(pool.pool), keys.unobserved(pool.pool)],
+      ...pool.workerIds.map(keys.worker),
+    ],
+    args: [heartbeatAge, field, orphanedAfter, clockOverride(clock), pool.moving ?? '', ...pool.workerIds],
+  });
 
 /** Requeues an entry, or says why not; a plan changes nothing. */
 export const createRequeueOrphan =

@@ -4,7 +4,7 @@ import type { Deps } from '../redis/deps.ts';
 import { retry } from '../redis/retry.ts';
 import { callOnce, type Fence, type ReplyOf } from '../redis/scripts.ts';
 import { type HeldEntry, keyOf } from './heldEntries.ts';
-import { createRequeueOrphan, isDue, type OrphanSettings, type UnobservedEntry } from './orphanJudge.ts';
+import { createProofOf, createRequeueOrphan, isDue, type OrphanSettings, type UnobservedEntry } from './orphanJudge.ts';
 import { fingerprintOf, keyOfAct } from './plannedEntry.ts';
 import { finishStaleEntry, type StaleEntry } from './staleEntries.ts';
 import type { StepErrors } from './stepErrors.ts';
@@ -46,6 +46,7 @@ export const createApplyEntries = (
   deps: Pick<Deps, 'connection' | 'keys' | 'scripts' | 'clock'> & OrphanSettings,
 ): ApplyEntries => {
   const requeueOrphan = createRequeueOrphan(deps);
+  const proofOf = createProofOf(deps);
 
   const finish = async (act: PlannedEntry, one: StaleEntry | undefined, fence: Fence | undefined): Promise<Refused> => {
     if (one === undefined || fingerprintOf(one.updateTime, one.revision) !== act.fingerprint) return jobChanged;
@@ -67,8 +68,8 @@ export const createApplyEntries = (
     if (outcome === 'requeued') return 'its job was not recovered too often: it would be requeued';
     if (outcome !== 'poison') return whyRequeue[outcome];
     const { pool, type, id, place } = entry;
-    const taken = await deps.quarantine.addOrphan({ ...pool, fence }, type, id, place);
-    return taken.outcome === 'quarantined' ? undefined : 'its entry or its job has changed';
+    const taken = await deps.quarantine.addOrphan({ ...pool, fence }, type, id, place, proofOf(entry));
+    return taken.outcome === 'quarantined' ? undefined : 'its entry or its job has changed, or a worker may run it';
   };
 
   return async (planned, look, { fence, signal, errors }) => {

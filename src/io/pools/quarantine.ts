@@ -40,12 +40,16 @@ export interface Quarantine extends QuarantineRecords {
     id: string,
     mark?: string,
   ): Promise<Quarantining>;
-  /** Moves an orphaned entry of a live pool to gocraft's `dead`; `place` as in `lua/includes/entry_at.lua`. */
+  /**
+   * Moves an orphaned entry of a live pool to gocraft's `dead`, if it is proven again that it is orphaned; `place` as in
+   * `lua/includes/entry_at.lua`.
+   */
   addOrphan(
     pool: Pick<Suspect, 'pool' | 'fence' | 'pass'>,
     type: string,
     id: string,
     place: string,
+    proof: OrphanProof,
   ): Promise<Quarantining>;
   /** The keys that a quarantine would write for a job in its present state. */
   keysFor(id: string): Promise<readonly Expected[]>;
@@ -55,6 +59,12 @@ export interface Quarantine extends QuarantineRecords {
   drop(record: QuarantineRecord, which?: WhichEntries): Promise<Leaving>;
   /** Removes a record whose entries are not in `dead` any more. `overtaken`: it has changed, or an entry is there. */
   forget(record: QuarantineRecord): Promise<{ readonly outcome: 'done' | 'overtaken' }>;
+}
+
+/** What `lua/includes/orphan_proof.lua` reads of a live pool, and its arguments. */
+export interface OrphanProof {
+  readonly keys: readonly string[];
+  readonly args: readonly (string | number)[];
 }
 
 export interface WhichEntries {
@@ -148,12 +158,12 @@ const createAdds = (options: QuarantineOptions): Pick<Quarantine, 'add' | 'addOr
           { pass: `rescue/${pass}`, why: 'poison', type },
         ),
       ),
-    addOrphan: ({ pool, fence, pass = '' }, type, id, place) =>
+    addOrphan: ({ pool, fence, pass = '' }, type, id, place, proof) =>
       quarantine(type, id, (job) =>
         runAnswered(
           'quarantine_orphan',
-          [keys.inProgress(type, pool), ...job.keys, ...job.hook.keys, ...job.keysAfterHook],
-          [pool, place, ...job.args, ...job.hook.args, pass],
+          [keys.inProgress(type, pool), ...job.keys, ...job.hook.keys, ...job.keysAfterHook, ...proof.keys],
+          [pool, place, ...job.args, ...job.hook.args, pass, ...proof.args],
           fence,
           { pass: `rescue/${pass}`, why: 'poison', type },
         ),

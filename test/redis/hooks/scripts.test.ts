@@ -751,3 +751,16 @@ test('what was parked long ago is forgotten, some at a time, and nothing else', 
   expect([await forget(100), await forget(100)]).toEqual([1, 0]);
   expect([await redis.hkeys(hooks), await redis.zrange(parked, '0', '-1')]).toEqual([['c'], ['c']]);
 });
+
+test('what cannot be read, or is not parked, is not forgotten', async () => {
+  for (const [id, text] of Object.entries({
+    a: 'not a record',
+    b: pending('Running:100'),
+    c: `parked Running:100 ${origin} 9 4 5 503`,
+  })) {
+    await write(text, at - day, id);
+    await redis.zadd(parked, at - day, id);
+  }
+  expect((await scripts.run('forget_parked', [hooks, parked], [at, day, 100])).count).toBe(1);
+  expect([(await redis.hkeys(hooks)).sort(), await redis.exists(parked)]).toEqual([['a', 'b'], 0]);
+});

@@ -36,6 +36,13 @@ const holdAll = async (ids: readonly string[], heartbeat: number) => {
   await redis.set(keys.lock('X'), ids.length);
   await redis.hset(keys.lockInfo('X'), 'p', ids.length);
 };
+/** Records that no worker is observed with the entry of the job a. */
+const observeAll = () =>
+  createScripts(redis).run(
+    'observe_pool',
+    [keys.workerRecords('p'), keys.unobserved('p'), keys.worker('w'), keys.stats('a'), keys.beforeQuarantine('a')],
+    ['', 60, '', 1, 'w', fieldOf(entryOf('a'))],
+  );
 const counters = [keys.lock('X'), keys.lockInfo('X')];
 const dead = second(-60);
 /** Read once: two runs that are compared hold the same second. */
@@ -73,11 +80,7 @@ const cases: Partial<Record<ScriptName, Case>> = {
     async set() {
       await holdAll(['a', 'b'], live);
       await seedJob(redis, 'a', { status: 'Pending' });
-      await createScripts(redis).run(
-        'observe_pool',
-        [keys.workerRecords('p'), keys.unobserved('p'), keys.worker('w'), keys.stats('a'), keys.beforeQuarantine('a')],
-        ['', 60, '', 1, 'w', fieldOf(entryOf('a'))],
-      );
+      await observeAll();
     },
     keys: [
       keys.pools,
@@ -153,17 +156,21 @@ const cases: Partial<Record<ScriptName, Case>> = {
     async set() {
       await holdAll(['a', 'b'], live);
       await redis.hset(keys.recoveries, 'a', deaths);
-      await seedJob(redis, 'a', { web_hook_url: 'http://h', update_time: 1_000, revision: 1_000, enqueue_time: 1_000 });
+      const stats = { update_time: 1_000, revision: 1_000, enqueue_time: 1_000 };
+      await seedJob(redis, 'a', { status: 'Pending', web_hook_url: 'http://h', ...stats });
+      await observeAll();
     },
     keys: [
       ...[list, ...counters, keys.dead, keys.recoveries, keys.quarantine, keys.stats('a'), keys.track],
       ...[...hookKeys, keys.beforeQuarantine('a')],
+      ...[keys.pools, keys.heartbeat('p'), keys.workerRecords('p'), keys.unobserved('p'), keys.worker('w')],
     ],
     args: async () => {
       const judged = await judgedFingerprint(redis, keys.stats('a'));
-      return ['p', placeOf(entryOf('a'), 2), 3, 86_400, 'X', 'a', judged, 'http://h', '1000', 100];
+      const proof = [liveWithin, fieldOf(entryOf('a')), 0, '', '', 'w'];
+      return ['p', placeOf(entryOf('a'), 2), 3, 86_400, 'X', 'a', judged, 'http://h', '1000', 100, '', ...proof];
     },
-    optional: [...counters, keys.stats('a'), keys.rescueNote('p')],
+    optional: counters,
   },
   release_quarantined: {
     async set() {
@@ -209,7 +216,7 @@ const records = [
   ...hookKeys,
 ];
 /** What a script answers that has changed nothing. */
-const refusals = ['undecided', 'early', 'overtaken'];
+const refusals = ['undecided', 'early', 'overtaken', 'gone'];
 const standing = async (without: readonly string[] = []) => {
   const lists = await Promise.all([list, keys.queue('X')].map((key) => redis.lrange(key, 0, -1).catch(() => [])));
   const taken = await redis.zcard(keys.dead).catch(() => -1);

@@ -4,7 +4,7 @@ import type { QuarantinedJob, QuarantineRecord, Reaper, ReaperOptions } from '..
 import { createScripts } from '../../../src/io/redis/scripts.ts';
 import { redisFixture } from '../../support/fixture.ts';
 import { type HookEndpoint, startHookEndpoint } from '../../support/hookEndpoint.ts';
-import { intercept, judgedFingerprint, placeOf, second, seedJob } from '../../support/jobs.ts';
+import { intercept, judgedFingerprint, second, seedJob } from '../../support/jobs.ts';
 
 const { server, redis, opened, keys, upstream } = await redisFixture();
 
@@ -245,26 +245,46 @@ describe('the status of a job that is quarantined', () => {
     expect(calls).toBeGreaterThanOrEqual(2);
     expect(await redis.hget(keys.stats('bad'), 'status')).toBe('Success');
   });
+
+  test('an orphaned entry that a worker begins between the judgment and the quarantine stays with it', async () => {
+    const entry = `{"name":"X","id":"bad","t":${second(60)},"args":{}}`;
+    await seedJob(redis, 'bad', { status: 'Pending' });
+    await seedRecoveries('bad', recovered(3));
+    await redis.sadd(keys.pools, 'p');
+    await redis.hset(keys.heartbeat('p'), { heartbeat_at: second(), job_names: 'X', worker_ids: 'w' });
+    await redis.lpush(keys.queue('X'), entry);
+    expect(await upstream.fetch('X', 'p')).toBe(entry);
+    // A pool of which no worker was ever observed is not judged.
+    await redis.hset(keys.worker('w'), { job_name: 'X', job_id: 'other', started_at: second(-60), args: '' });
+    let isBegun = false;
+    const client = opened.hold(
+      intercept(redis, 'evalsha', async (args) => {
+        if (isBegun || !args.includes(keys.dead) || !args.includes(keys.track)) return;
+        isBegun = true;
+        await redis.hset(keys.worker('w'), { job_name: 'X', job_id: 'bad', started_at: second(), args: '' });
+        await redis.hset(keys.stats('bad'), 'status', 'Running');
+      }),
+    );
+    const reaper = create({ redis: client, rescue: { orphanedAfter: 0 } });
+    expect(await reaper.rescue({ grace: 0 })).toMatchObject({ quarantined: 0, orphaned: 0 });
+    expect(isBegun).toBe(true);
+    expect(await redis.lrange(keys.inProgress('X', 'p'), 0, -1)).toEqual([entry]);
+    expect(await redis.hget(keys.stats('bad'), 'status')).toBe('Running');
+  });
 });
 
-/** Runs the script alone, with everything in place unless said otherwise. With an entry it is that of an orphaned one. */
-const quarantineOne = async ({ id = 'bad', entry = '' } = {}) => {
+/** Runs the script alone, with everything in place unless said otherwise. */
+const quarantineOne = async ({ id = 'bad' } = {}) => {
   const scripts = createScripts(redis);
   const judged = await judgedFingerprint(redis, keys.stats(id));
-  const held = keys.inProgress('X', 'p');
-  const shared = [
-    ...[keys.lock('X'), keys.lockInfo('X'), keys.dead, keys.recoveries, keys.quarantine],
+  const scriptKeys = [
+    ...[keys.pools, keys.heartbeat('p')],
+    ...[keys.inProgress('X', 'p'), keys.rescueNote('p'), keys.lock('X'), keys.lockInfo('X'), keys.dead],
+    ...[keys.recoveries, keys.quarantine],
     ...[keys.stats(id), keys.track, keys.hooks, keys.parkedHooks, keys.hookEndpoints, keys.dueHooks('')],
     keys.beforeQuarantine(id),
   ];
-  const args = [3, 86_400, 'X', id, judged, '', '', 100];
-  return entry === ''
-    ? scripts.run(
-        'quarantine_entry',
-        [keys.pools, keys.heartbeat('p'), held, keys.rescueNote('p'), ...shared],
-        ['p', 10_000, '', ...args],
-      )
-    : scripts.run('quarantine_orphan', [held, ...shared], ['p', placeOf(entry, 1), ...args]);
+  return scripts.run('quarantine_entry', scriptKeys, ['p', 10_000, '', 3, 86_400, 'X', id, judged, '', '', 100]);
 };
 
 describe('the script checks again', () => {
@@ -280,19 +300,15 @@ describe('the script checks again', () => {
     await seedRecoveries('bad', recovered(3));
   });
 
-  test('whether the pool is dead, unless it is asked not to', async () => {
+  test('whether the pool is dead', async () => {
     await beat();
     expect(await quarantineOne()).toEqual({ outcome: 'alive' });
     await isUntouched();
-    expect(await quarantineOne({ entry: entryOf('bad') })).toMatchObject({ recoveries: { length: 4 } });
-    expect(await redis.lrange(keys.inProgress('X', 'p'), 0, -1)).toEqual([entryOf('other')]);
-    expect([await redis.get(keys.lock('X')), await redis.hget(keys.lockInfo('X'), 'p')]).toEqual(['1', '1']);
   });
 
   test('whether the entry is there, and is that of the job', async () => {
     await seedRecoveries('other', recovered(3));
     expect(await quarantineOne({ id: 'other' })).toEqual({ outcome: 'gone' });
-    expect(await quarantineOne({ entry: entryOf('bad', ',"unique":true') })).toEqual({ outcome: 'gone' });
     await isUntouched();
   });
 

@@ -939,9 +939,21 @@ describe('a poison job', () => {
   const isolateOrphan = async (place: string) =>
     run(
       'quarantine_orphan',
-      [...[held, lock, lockInfo, dead, recoveries, quarantine, stats, track], ...lastKeys(false)],
-      ['p', place, ...(await ofJob('j')), ...hook],
+      [
+        ...[held, lock, lockInfo, dead, recoveries, quarantine, stats, track, ...lastKeys(false)],
+        ...[pools, heartbeat, workers, unobserved, observation('w'), observation('v')],
+      ],
+      ['p', place, ...(await ofJob('j')), ...hook, '', maxAge, 'f', 30_000, '', '', 'w', 'v'],
     );
+  /** An entry that no worker of the live pool has run for a minute. */
+  const orphaned = async () => {
+    await poison();
+    await redis.hset(heartbeat, 'heartbeat_at', second(0));
+    const since = Date.now() - 60_000;
+    await redis.hset(unobserved, 'f', `${since} Running|5||5`);
+    const other = `${since} 1 10 - other`;
+    await redis.hset(workers, { at: since, run: thisRun, 'w:w': other, 'w:v': other });
+  };
   const poison = async (status = 'Running', text = entry('j')) => {
     await pool(stale, 'other', text);
     await redis.hset(recoveries, 'j', often(3));
@@ -1006,14 +1018,28 @@ describe('a poison job', () => {
   });
 
   test('of a live pool is taken by its bytes, wherever it is in the list', async () => {
-    await poison();
-    await redis.hset(heartbeat, 'heartbeat_at', second(0));
+    await orphaned();
     await redis.rpush(held, entry('k'));
     expect(await isolateOrphan(placed(entry('j', ',"x":1'), 2))).toEqual({ outcome: 'gone' });
     expect(await redis.exists(dead)).toBe(0);
     expect(await isolateOrphan(placed(entry('j'), 2))).toMatchObject({ outcome: 'quarantined' });
     expect(await redis.lrange(held, 0, -1)).toEqual(['other', entry('k')]);
     expect([await redis.hget(stats, 'status'), await redis.zcard(dead)]).toEqual(['Error', 1]);
+    // The same bytes may come back: then their wait starts again.
+    expect(await redis.hexists(unobserved, 'f')).toBe(0);
+  });
+
+  test.each([
+    ['a worker is observed with it', () => redis.hset(observation('v'), { job_id: 'j', job_name: 'X', args: '' })],
+    ['its job shows a sign of life', () => redis.hset(stats, 'check_in_at', 6)],
+    ['its pool has got a worker', () => redis.hset(heartbeat, 'worker_ids', 'w,v,new')],
+    ['its pool has died', () => redis.hset(heartbeat, 'heartbeat_at', stale)],
+  ])('of a live pool stays where it is if %s meanwhile', async (_, change) => {
+    await orphaned();
+    await change();
+    expect(await isolateOrphan(placed(entry('j')))).toEqual({ outcome: 'gone' });
+    expect([await redis.lrange(held, 0, -1), await redis.exists(dead)]).toEqual([['other', entry('j')], 0]);
+    expect(await redis.hget(stats, 'status')).toBe('Running');
   });
 
   test('marks its execution as done, and makes none', async () => {

@@ -1,4 +1,4 @@
-/** Set-ups of the scripts on entries that are requeued or finished. */
+/** Set-ups of the scripts on entries that are requeued, quarantined or finished. */
 import type { ScriptName } from '../../../src/io/redis/scripts.ts';
 import { placeOf, second } from '../jobs.ts';
 import { markOf } from '../pools.ts';
@@ -7,15 +7,18 @@ import { alsoRecorded } from './recorded.ts';
 import {
   at,
   before,
-  beforeQuarantine,
   changes,
   dead,
+  died,
   type Exception,
   entry,
+  executions,
+  fingerprintOf,
   fresh,
   hash,
   heartbeat,
   held,
+  hookKeys,
   isCounter,
   isNote,
   job,
@@ -23,9 +26,9 @@ import {
   lock,
   lockInfo,
   oldBeat,
+  origin,
   pool,
   pools,
-  quarantine,
   queue,
   recoveries,
   rescueNote,
@@ -33,9 +36,14 @@ import {
   type SetUp,
   stats,
   thisRun,
+  track,
+  withRecord,
+  zset,
 } from './values.ts';
 
 const recovered = 't:reaper:recovered';
+const quarantine = 't:reaper:quarantine';
+const beforeQuarantine = 't:reaper:quarantine:before:j';
 const workers = 't:reaper:workers:p';
 const unobserved = 't:reaper:unobserved:p';
 
@@ -53,11 +61,54 @@ const keepsEntries: Exception = {
   reason: 'a record of ours must not hold an entry back; the answer says so',
   keys: [recoveries, recovered, changes],
 };
+
+const writtenByQuarantine = [
+  ...[
+    held,
+    rescueNote,
+    lock,
+    lockInfo,
+    dead,
+    recoveries,
+    quarantine,
+    beforeQuarantine,
+    track,
+    executions,
+    ...hookKeys,
+    changes,
+  ],
+];
+const otherStats: Exception = {
+  reason: '`overtaken`: the stats are not as they were read',
+  keys: writtenByQuarantine,
+};
+const notQuarantined = (reason: string): Exception => ({
+  reason: `${reason}: left`,
+  keys: [...writtenByQuarantine, stats, unobserved],
+});
+
 /** Without one of these an entry moves all the same, and its recovery is not counted. */
 const uncounted: Readonly<Record<string, Exception>> = Object.fromEntries(
   [recoveries, recovered, 'EXPIRE', 'RPUSH', 'LINDEX', 'LPOP', 'HDEL', 'HMGET'].map((need) => [need, keepsEntries]),
 );
 
+const poisonJob: State = {
+  ...runs,
+  ...withRecord(`parked Pending:1 ${origin} 1 1 1 404`),
+  ...pool(oldBeat, entry('other'), entry('j')),
+  [recoveries]: hash({ j: died(3) }),
+  [executions]: zset({ j: before }),
+  [quarantine]: hash({ gone: JSON.stringify({ at: second(-9_000_000), recoveries: [], entries: [] }) }),
+};
+/** What both ways into the quarantine have in common. */
+const ofPoisonJob = {
+  state: poisonJob,
+  goesOn: { [lock]: isCounter, [lockInfo]: isCounter, [stats]: otherStats },
+} satisfies Partial<SetUp>;
+const poisonKeys = [
+  ...[lock, lockInfo, dead, recoveries, quarantine, stats, track, ...hookKeys],
+  ...[beforeQuarantine, executions],
+];
 const requeueKeys = [
   pools,
   heartbeat,
@@ -71,6 +122,8 @@ const requeueKeys = [
   lock,
   lockInfo,
 ];
+const poisonArgs = [3, 86_400, 'X', 'j', fingerprintOf(runs), origin, at, 100];
+
 export const recoverySetUps = {
   finish_entry: alsoRecorded([
     {
@@ -141,11 +194,51 @@ export const recoverySetUps = {
       goesOn: {
         [lock]: isCounter,
         [lockInfo]: isCounter,
-        [rescueNote]: isNote,
         ...uncounted,
         [stats]: leftAlone('what the job is cannot be read'),
         't:worker:w': leftAlone('what it runs cannot be read'),
         INFO: leftAlone('whether Redis was restarted since is not known'),
+      },
+      once: true,
+    },
+  ]),
+  quarantine_entry: alsoRecorded([
+    {
+      ...ofPoisonJob,
+      goesOn: { ...ofPoisonJob.goesOn, [rescueNote]: isNote },
+      title: 'a poison job',
+      keys: [pools, heartbeat, held, rescueNote, ...poisonKeys],
+      args: ['p', 10_000, oldBeat, ...poisonArgs],
+      once: true,
+    },
+    {
+      ...ofPoisonJob,
+      goesOn: { ...ofPoisonJob.goesOn, [rescueNote]: isNote },
+      title: 'a planned entry of a poison job',
+      keys: [pools, heartbeat, held, rescueNote, ...poisonKeys],
+      args: ['p', 10_000, oldBeat, ...poisonArgs, '', markOf('q', entry('j'))],
+      once: true,
+    },
+  ]),
+  quarantine_orphan: alsoRecorded([
+    {
+      ...ofPoisonJob,
+      title: 'a poison job that no worker runs',
+      state: {
+        ...poisonJob,
+        ...pool(second(0), entry('other'), entry('j')),
+        [unobserved]: hash({ f: `${at} Running|${before}||${before}` }),
+        [workers]: hash({ at, run: thisRun, 'w:w': `${at} 1 ${second(0)} - other` }),
+        't:worker:w': hash({ job_id: 'other', job_name: 'X', args: '' }),
+      },
+      keys: [held, ...poisonKeys, pools, heartbeat, workers, unobserved, 't:worker:w'],
+      args: ['p', placeOf(entry('j'), 1), ...poisonArgs, '', 3_600_000, 'f', 30_000, '', '', 'w'],
+      goesOn: {
+        [lock]: isCounter,
+        [lockInfo]: isCounter,
+        [stats]: notQuarantined('what the job is cannot be read'),
+        't:worker:w': notQuarantined('what it runs cannot be read'),
+        INFO: notQuarantined('whether Redis was restarted since is not known'),
       },
       once: true,
     },

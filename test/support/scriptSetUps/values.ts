@@ -44,6 +44,9 @@ export const string = (value: string | number): StoredKey => ({ type: 'string', 
 
 /** An hour ago: no time that a script writes. */
 export const before = second(-3_600);
+/** Recoveries of a job, before. */
+export const died = (times: number) =>
+  JSON.stringify(Array.from({ length: times }, (_, i) => [before + i, `old${i}`, String(before)]));
 export const stats = 't:job_stats:j';
 export const track = 't:job_track:inprogress';
 export const executions = 't:executions:p';
@@ -110,8 +113,6 @@ export const sending = (first = before - 60) => `sending Running:${before} ${ori
 export const queue = 't:jobs:X';
 export const held = 't:jobs:X:p:inprogress';
 export const lock = 't:jobs:X:lock';
-export const quarantine = 't:reaper:quarantine';
-export const beforeQuarantine = 't:reaper:quarantine:before:j';
 /** Says that entries of the pool were requeued or quarantined. */
 export const rescueNote = 't:reaper:rescues:p';
 export const lockInfo = 't:jobs:X:lock_info';
