@@ -29,6 +29,7 @@ export const typesByName = (keys: Keys): ((key: string) => KeyType | undefined) 
     [keys.answer(''), 'string'],
     [keys.workerRecords(''), 'hash'],
     [keys.unobserved(''), 'hash'],
+    [keys.rescueNote(''), 'string'],
     [keys.recount(''), 'string'],
     [keys.beforeQuarantine(''), 'string'],
     [keys.auditKept(''), 'string'],
@@ -54,7 +55,7 @@ export const kindsOfKeys = (keys: Keys): { readonly key: string; readonly isWrit
     ...[keys.queue(name), keys.inProgress(name, 'doctor'), keys.lock(name), keys.lockInfo(name)],
     ...[keys.dueHooks(name), keys.hookEndpoint(name), keys.hookClaim(name), keys.changes(name)],
     ...[keys.answer(name), keys.workerRecords(name), keys.unobserved(name), keys.recount(name)],
-    ...[keys.beforeQuarantine(name), keys.auditKept(name)],
+    ...[keys.rescueNote(name), keys.beforeQuarantine(name), keys.auditKept(name)],
   ];
   return [...readOnly.map((key) => ({ key, isWritten: false })), ...written.map((key) => ({ key, isWritten: true }))];
 };
