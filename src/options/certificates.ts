@@ -13,8 +13,11 @@ export const areCertificates = (text: string): boolean => {
 const isCertificate = (text: string): boolean => isUsed(() => new X509Certificate(text));
 
 /** Whether Node can show this certificate with this key, or there is neither. */
-export const belongTogether = ({ cert, key }: Readonly<Partial<Record<'cert' | 'key', string | undefined>>>): boolean =>
-  (cert === undefined) === (key === undefined) && isUsed(() => createSecureContext({ cert, key }));
+export const belongTogether = ({
+  cert,
+  key,
+}: Readonly<Partial<Record<'cert' | 'key', string | undefined>>>): boolean =>
+  cert === undefined || key === undefined ? cert === key : isUsed(() => createSecureContext({ cert, key }));
 
 const isUsed = (use: () => unknown): boolean => {
   try {
