@@ -157,7 +157,8 @@ export const originsByOrigin = () =>
     });
 
 export const pem = () => z.string().regex(/-----BEGIN /, { error: 'must be a PEM text', abort: true });
-export const authorities = () => pem().refine(areCertificates, { error: 'must hold whole certificates' });
+export const authorities = () =>
+  pem().refine(areCertificates, { error: 'must hold certificates, each part of it whole' });
 
 /** A value that is checked by the methods that it must have. */
 export const having = <T>(tsType: string, what: string, ...methods: string[]) =>

@@ -41,6 +41,8 @@ export interface Delivery {
   inFlight(): number;
   /** Changes how many hooks may be in flight. */
   setConcurrency(count: number): void;
+  /** A stop begins: results of hooks in flight no longer wait for a Redis that is away for long. */
+  hurry(): void;
   /** After the dispatcher has stopped: waits for selected hooks until `isUp` resolves. The rest stays in Redis. */
   stop(isUp: Promise<unknown>): Promise<void>;
 }
@@ -110,6 +112,7 @@ export const createDelivery = (options: DeliveryOptions): Delivery => {
     attempted: (id) => attempts.ending(id, quiet()),
     inFlight: () => limiter.inFlight,
     setConcurrency: limiter.setConcurrency,
+    hurry: sender.hurry,
     async stop(isUp) {
       lazy.stop();
       await Promise.race([named.idle(), isUp]);

@@ -34,7 +34,7 @@ export const createShutDown = ({
   supervision: Pick<Supervision, 'stop'>;
   inspection: Pick<Inspection, 'close'>;
   http: Pick<Http, 'close'>;
-  delivery: Pick<Delivery, 'stop'>;
+  delivery: Pick<Delivery, 'hurry' | 'stop'>;
   preflight: Pick<Preflight, 'close'>;
   connection: Connection;
   clock: ReaperClock;
@@ -43,6 +43,7 @@ export const createShutDown = ({
 }): (() => Promise<void>) => {
   const shutDown = async () => {
     calls.refuse();
+    delivery.hurry();
     const closing = createReaperClock(systemClock);
     const isOver = timeLimit.isUp.then(() => pause(closing, closingTime));
     await supervision.stop(timeLimit.isUp);

@@ -23,6 +23,7 @@ const sender = (during: (limiter: InFlightLimiter) => void = () => undefined) =>
         await records.recordAttempt(claimed, { verb: 'dropped' });
       },
       holdText: () => undefined,
+      hurry: () => undefined,
       stop: () => undefined,
       deliverPendingTexts: async () => undefined,
     },

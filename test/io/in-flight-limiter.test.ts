@@ -15,6 +15,7 @@ const createHeldSender = () => {
   const sender: Sender = {
     deliver: () => new Promise<void>((resolve) => ends.push(resolve)),
     holdText: () => undefined,
+    hurry: () => undefined,
     stop: () => undefined,
     deliverPendingTexts: async () => undefined,
   };

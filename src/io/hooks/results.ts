@@ -1,5 +1,5 @@
 import type { Ack } from '../../machines/facts.ts';
-import { type Clock, createSignal, monotonicOf, pause } from '../clock.ts';
+import { type Clock, monotonicOf } from '../clock.ts';
 import { isHopeless, kindOfRedisError } from '../redis/errors.ts';
 import type { Attempts } from './attempts.ts';
 import type { ClaimedHook } from './claims.ts';
@@ -38,11 +38,13 @@ export interface Results {
     more?: Pick<HookOutcome, 'state' | 'reason' | 'hostError'>,
   ): void;
   /**
-   * Retries, because an endpoint must not get the same change twice: while Redis is away or refuses writes, no host can claim
-   * the hook either.
+   * Retries, because an endpoint must not get the same change twice: as a rule, other hosts can't claim the hook either while Redis
+   * is away or refuses writes.
    */
   delivered(hook: ClaimedHook, state: Ack, unreadableAck?: string): Promise<void>;
   failed(hook: ClaimedHook, reply: FailedReply): Promise<void>;
+  /** This host stops: from now on a result waits for Redis no longer than for half a claim. */
+  hurry(): void;
   /** From now on nothing is retried. */
   stop(): void;
   readonly isStopped: boolean;
@@ -73,8 +75,7 @@ export const createResults = ({
   random: () => number;
   onOutcome: (outcome: HookOutcome) => void;
 }): Results => {
-  const stopped = createSignal();
-  let isStopped = false;
+  const host: Host = { clock, pauses: createPauses(clock), isHurried: false, isStopped: false };
 
   const report: Results['report'] = ({ id, attempt, endpoint }, outcome, more = {}) =>
     onOutcome({ id, outcome, attempt, endpoint, ...more });
@@ -99,7 +100,7 @@ export const createResults = ({
 
     async delivered(hook, state, unreadableAck) {
       const step = () => records.recordAttempt(hook, { verb: 'delivered', ...state, unreadableAck });
-      await untilTaken(step, hook.until - hook.at, { clock, stopped: stopped.promise, isStopped: () => isStopped });
+      await untilTaken(step, hook.until - hook.at, host);
       report(hook, 'delivered', { state });
     },
 
@@ -111,7 +112,7 @@ export const createResults = ({
         return report(hook, 'skipped', { reason, hostError: reply.code });
       }
       backoff.end(hook.endpoint);
-      if (isStopped && reply.kind === 'retryable') {
+      if (host.isStopped && reply.kind === 'retryable') {
         // This host ended the request, so the endpoint has not failed. The hook is sent again when the claim expires.
         return report(hook, 'failed', { reason: 'this host was stopped' });
       }
@@ -126,33 +127,62 @@ export const createResults = ({
       return report(hook, recorded === 'parked' ? 'parked' : 'failed', { reason });
     },
 
+    hurry() {
+      host.isHurried = true;
+      host.pauses.end();
+    },
+
     stop() {
-      isStopped = true;
-      stopped.resolve();
+      host.isStopped = true;
+      host.pauses.end();
     },
 
     get isStopped() {
-      return isStopped;
+      return host.isStopped;
     },
   };
 };
 
+/** What the steps of one host share. */
+interface Host {
+  readonly clock: Clock;
+  readonly pauses: ReturnType<typeof createPauses>;
+  isHurried: boolean;
+  isStopped: boolean;
+}
+
 /** Repeats a step until Redis takes it. Any error but those of a Redis that is away or refuses writes ends that sooner. */
-const untilTaken = async (
-  step: () => Promise<unknown>,
-  claimDuration: number,
-  { clock, stopped, isStopped }: { clock: Clock; stopped: Promise<void>; isStopped: () => boolean },
-): Promise<void> => {
-  const began = monotonicOf(clock);
+const untilTaken = async (step: () => Promise<unknown>, claimDuration: number, host: Host): Promise<void> => {
+  const began = monotonicOf(host.clock);
   for (let wait = 500; ; wait = Math.min(2 * wait, longestPause)) {
     try {
       await step();
       return;
     } catch (error) {
       const isAway = ['transient', 'refused'].includes(kindOfRedisError(error));
-      const patience = isAway ? waitForRedis : claimDuration / 2;
-      if (isStopped() || isHopeless(error) || monotonicOf(clock) + wait > began + patience) throw error;
-      await Promise.race([pause(clock, wait), stopped]);
+      const patience = isAway && !host.isHurried ? waitForRedis : claimDuration / 2;
+      if (host.isStopped || isHopeless(error) || monotonicOf(host.clock) + wait > began + patience) throw error;
+      await host.pauses.pause(wait);
     }
   }
+};
+
+/** Pauses that can all be ended at once. None leaves anything behind, however many there are in an outage. */
+const createPauses = (clock: Clock) => {
+  const ends = new Set<() => void>();
+  return {
+    pause: (ms: number) =>
+      new Promise<void>((resolve) => {
+        const end = () => {
+          clock.clearTimeout(timer);
+          ends.delete(end);
+          resolve();
+        };
+        const timer = clock.setTimeout(end, ms);
+        ends.add(end);
+      }),
+    end() {
+      for (const end of [...ends]) end();
+    },
+  };
 };

@@ -27,6 +27,8 @@ export interface Sender {
   deliver(hook: ClaimedHook): Promise<void>;
   /** Holds the text of a check-in until the next attempt for its job. */
   holdText(id: string, checkIn: CheckIn): void;
+  /** This host stops: from now on, results wait for Redis no longer than for half a claim. */
+  hurry(): void;
   /** From now on, results that cannot be recorded in Redis are not retried. */
   stop(): void;
   /** Sends texts of jobs whose hooks were sent by another host meanwhile. Never rejects. */
@@ -103,6 +105,7 @@ export const createSender = ({
       }
     },
 
+    hurry: results.hurry,
     stop: results.stop,
 
     holdText: texts.hold,

@@ -22,7 +22,7 @@ export const decodeFacts = (
       readAt,
       stats: 'found',
       // Two names that read the same with U+FFFD are two.
-      statsId: nameOf(reply[0], encoding),
+      statsId: statsIdOf(reply[0], encoding, id),
       name: nameOf(reply[3], encoding),
       kind: textOf(kind),
       status: textOf(status),
@@ -55,6 +55,12 @@ const nameOf = (value: string | false | undefined, encoding: FactsEncoding): str
   if (encoding === 'utf8' || !value) return textOf(value);
   const name = textOrBytes(Buffer.from(value, encoding));
   return typeof name === 'string' ? name : bytesText(name);
+};
+
+/** The id in the stats. One that is not UTF-8 is never equal to the id of the job, also if that is the text for its bytes. */
+const statsIdOf = (value: string | false | undefined, encoding: FactsEncoding, id: string): string | undefined => {
+  const text = nameOf(value, encoding);
+  return text === id && value && encoding !== 'utf8' ? Buffer.from(value, encoding).toString() : text;
 };
 
 const textOf = (value: string | false | undefined): string | undefined => (value === false ? undefined : value);

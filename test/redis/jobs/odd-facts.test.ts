@@ -81,14 +81,14 @@ test('ids that are not UTF-8 are counted and named beside hung jobs whose ids re
 });
 
 test('stats whose id or type is not UTF-8 are of another job, and of another type', async () => {
-  for (const id of ['a\uFFFD', 'b', 'c']) await seedJob(redis, id, { age: 100_000, name: 'T\uFFFD' });
-  await redis.hset('t:job_stats:a\uFFFD', 'id', bytes('a\xff'));
+  for (const id of ['a\uFFFD', 'a\\xff', 'b', 'c']) await seedJob(redis, id, { age: 100_000, name: 'T\uFFFD' });
+  for (const id of ['a\uFFFD', 'a\\xff']) await redis.hset(`t:job_stats:${id}`, 'id', bytes('a\xff'));
   await redis.hset('t:job_stats:b', 'name', bytes('T\xff'));
   const reaper = opened.create({ redis: server.url });
   const { verdicts, reasons } = await reaper.sweep({ types: ['T\uFFFD'] });
   expect([verdicts, reasons]).toEqual([
-    { keep: 1, fail: 1 },
-    { malformed: 1, hung: 1 },
+    { keep: 2, fail: 1 },
+    { malformed: 2, hung: 1 },
   ]);
   expect(await redis.hget('t:job_stats:a\uFFFD', 'status')).toBe('Running');
 });
