@@ -196,6 +196,7 @@ test.each([
   [{ hooks: { tls: { ca: pem } } }, 'hooks.tls.ca: must hold certificates'],
   [{ hooks: { tls: { ca: `${cert.trim()}${cert}` } } }, 'hooks.tls.ca: must hold certificates'],
   [{ hooks: { tls: { ca: ` ${cert}` } } }, 'hooks.tls.ca: must hold certificates'],
+  [{ hooks: { tls: { ca: `${cert} ${cert}` } } }, 'hooks.tls.ca: must hold certificates'],
   [{ hooks: { tls: { ca: `${key.slice(0, 60)}\n${cert}` } } }, 'hooks.tls.ca: must hold certificates'],
   [{ hooks: { tls: { ca: key } } }, 'hooks.tls.ca: must hold certificates'],
   [{ hooks: { tls: { ca: `${cert}${cert.slice(0, 300)}` } } }, 'hooks.tls.ca: must hold certificates'],
