@@ -99,10 +99,20 @@ const put = async (
   }
 };
 
-/** One reaper for all runs of a property: what it remembers of one must not matter in the next. */
+/**
+ * One reaper for all runs of a property: what it remembers of one must not matter in the next. No grace ends while a test runs, however
+ * long it takes: the second sweep would send hooks that the first one has left.
+ */
 const withReaper = async (act: (reaper: Reaper) => Promise<void>, options: Partial<ReaperOptions> = {}) => {
   const hooks = { headerTimeout: 2_000 };
-  const reaper = createReaper({ redis: server.client, namespace: 't', logger: false, hooks, ...options });
+  const reaper = createReaper({
+    redis: server.client,
+    namespace: 't',
+    logger: false,
+    hooks,
+    refireGrace: '1h',
+    ...options,
+  });
   try {
     await act(reaper);
   } finally {
