@@ -10,16 +10,15 @@ import {
   digest,
   digestOf,
   type Exception,
-  entry,
   hash,
+  quarantine,
   quarantined,
   queue,
   recoveries,
   type SetUp,
+  twoQuarantined,
   zset,
 } from './values.ts';
-
-const quarantine = 't:reaper:quarantine';
 
 const inQuarantine: State = {
   [quarantine]: hash({ j: quarantined }),
@@ -27,14 +26,7 @@ const inQuarantine: State = {
   [recoveries]: hash({ j: died(3) }),
 };
 
-const ofTwoTypes = JSON.stringify({
-  at: before,
-  recoveries: [[before, 'p', '']],
-  entries: [
-    ['Y', 'another', 'another entry'],
-    ['X', entry('j'), deadMember],
-  ],
-});
+const ofTwoTypes = twoQuarantined('Y');
 
 const notForgotten: Exception = { reason: 'its recoveries are not forgotten then', keys: [recoveries] };
 

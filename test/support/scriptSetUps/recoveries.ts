@@ -29,6 +29,7 @@ import {
   origin,
   pool,
   pools,
+  quarantine,
   queue,
   recoveries,
   rescueNote,
@@ -42,7 +43,6 @@ import {
 } from './values.ts';
 
 const recovered = 't:reaper:recovered';
-const quarantine = 't:reaper:quarantine';
 const beforeQuarantine = 't:reaper:quarantine:before:j';
 const workers = 't:reaper:workers:p';
 const unobserved = 't:reaper:unobserved:p';

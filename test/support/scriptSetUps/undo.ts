@@ -11,7 +11,6 @@ import {
   digest,
   digestOf,
   due,
-  entry,
   executions,
   fields,
   fingerprintOf,
@@ -22,6 +21,7 @@ import {
   list,
   origin,
   parked,
+  quarantine,
   quarantined,
   queue,
   recoveries,
@@ -30,11 +30,11 @@ import {
   stats,
   string,
   track,
+  twoQuarantined,
   withRecord,
   zset,
 } from './values.ts';
 
-const quarantine = 't:reaper:quarantine';
 const recovered = 't:reaper:recovered';
 const ack = (status: string) => JSON.stringify({ status, revision: before, check_in_at: 0 });
 const inQuarantine: State = {
@@ -62,14 +62,7 @@ function facts(changes: Record<string, string | number>) {
 const pendingError = `pending Error:${before} ${origin} 0 0 0 -`;
 const droppedRecord = `parked Running:1 ${origin} 0 0 0 dropped`;
 const printOfRuns = fingerprintOf(runs);
-const twoQuarantined = JSON.stringify({
-  at: before,
-  recoveries: [[before, 'p', '']],
-  entries: [
-    ['X', 'another', 'another entry'],
-    ['X', entry('j'), deadMember],
-  ],
-});
+const ofOneType = twoQuarantined('X');
 const dropped = JSON.stringify({
   record: quarantined,
   members: [[deadMember, String(before)]],
@@ -112,7 +105,7 @@ export const undoSetUps = {
     {
       title: 'of one entry of two',
       state: {
-        [quarantine]: hash({ j: twoQuarantined }),
+        [quarantine]: hash({ j: ofOneType }),
         [dead]: zset({ [deadMember]: before, 'another entry': before }),
         [recoveries]: hash({
           j: JSON.stringify([
@@ -122,7 +115,7 @@ export const undoSetUps = {
         }),
       },
       keys: [stats, track, hooks, parked, due, quarantine, dead, queue, recoveries],
-      args: ['j', '{}', JSON.stringify({ record: digestOf(twoQuarantined) }), '', '1-0', 'X'],
+      args: ['j', '{}', JSON.stringify({ record: digestOf(ofOneType) }), '', '1-0', 'X'],
       once: true,
     },
   ]),

@@ -113,6 +113,7 @@ export const sending = (first = before - 60) => `sending Running:${before} ${ori
 export const queue = 't:jobs:X';
 export const held = 't:jobs:X:p:inprogress';
 export const lock = 't:jobs:X:lock';
+export const quarantine = 't:reaper:quarantine';
 /** Says that entries of the pool were requeued or quarantined. */
 export const rescueNote = 't:reaper:rescues:p';
 export const lockInfo = 't:jobs:X:lock_info';
@@ -137,6 +138,16 @@ export const quarantined = JSON.stringify({
   recoveries: [[before, 'p', '']],
   entries: [['X', entry('j'), deadMember]],
 });
+/** The record of a job with two entries in quarantine, the other one of this type. */
+export const twoQuarantined = (type: string) =>
+  JSON.stringify({
+    at: before,
+    recoveries: [[before, 'p', '']],
+    entries: [
+      [type, 'another', 'another entry'],
+      ['X', entry('j'), deadMember],
+    ],
+  });
 export const digestOf = (text: string) => createHash('sha1').update(text).digest('hex');
 export const digest = digestOf(quarantined);
 export const isCounter: Exception = { reason: 'rebuild_counters reports a counter of another type' };
