@@ -111,9 +111,7 @@ local function quarantineEntry(k, of, hook, entry)
   local record = { at = death.at, recoveries = before }
   keepQuarantined(k.quarantine, k.dead, of.id, record, { of.type, entry, member }, death.window)
   countDownLocks(k.lock, k.lockInfo, of.pool, k.held, 1)
-  if k.note then
-    writeNote(k.note)
-  end
+  writeNote(k.note)
 
   if fails then
     failQuarantined(k, of.id)

@@ -6,13 +6,16 @@
 --
 -- {ns}:reaper:rescues:<pool> (string), for a day: longer than any rescue takes, and as long as a suspect is kept
 
--- Whether the note can be written; comes before the first write. A key that holds something else must not stop a rescue.
-local function mayNote(note)
-  return not refusalOf({ { note, 'string', 'SET' } })
+-- Returns the key if the note can be written, else nil; comes before the first write. A key that holds something else must not stop a rescue.
+local function writableNote(key)
+  return not refusalOf({ { key, 'string', 'SET' } }) and key or nil
 end
 
+-- note: as `writableNote` has returned it
 local function writeNote(note)
-  redis.call('SET', note, '1', 'EX', 86400)
+  if note then
+    redis.call('SET', note, '1', 'EX', 86400)
+  end
 end
 
 -- Whether there is a note that can be removed; comes before the first write.

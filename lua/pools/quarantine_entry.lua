@@ -52,5 +52,5 @@ local entry = redis.call('LINDEX', k.held, -1)
 if entry and ARGV[13] and ARGV[13] ~= markOf('q', entry) then
   return { 'gone' }
 end
-k.note = mayNote(KEYS[4]) and KEYS[4] or nil
+k.note = writableNote(KEYS[4])
 return quarantineEntry(k, of, hookOfChange(12, 9), entry)

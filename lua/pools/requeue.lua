@@ -45,7 +45,7 @@
 --- @include mark
 --- @include rescue_note
 
-local pools, heartbeat, recoveries, recovered, quarantine, dead, note = unpack(KEYS)
+local pools, heartbeat, recoveries, recovered, quarantine, dead, noteKey = unpack(KEYS)
 local pool, maxAge, seen, batch, maxRecoveries, window = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), ARGV[5], ARGV[6]
 local types, uses = {}, { { pools, 'set', 'SISMEMBER' }, { heartbeat, 'hash', 'HGET' } }
 for i = 8, #KEYS, 4 do
@@ -64,7 +64,7 @@ if alive(pools, heartbeat, pool, maxAge, seen) then
   return { 'alive' }
 end
 local uncounted = recordsRefusal(recoveries, recovered)
-local notes = mayNote(note)
+local note = writableNote(noteKey)
 local death = deathOf(pool, seen, window, ARGV[7])
 -- Reads and writes several entries and records with one command each, which is several times faster.
 local STEP, MOST = 1000000, 8000000
@@ -154,9 +154,7 @@ local reply = { 'moved', counts, poison or '', sum > 0 and uncounted and uncount
 if sum == 0 then
   return reply
 end
-if notes then
-  writeNote(note)
-end
+writeNote(note)
 local answer = answerOnce(reply)
 for _, act in ipairs(acts) do
   answer = recorded(reply, act)
