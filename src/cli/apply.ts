@@ -76,7 +76,7 @@ export const applySweep = async (
   let done = 0;
   let left = 0;
   reaper.on('job', (outcome) => {
-    if (flags.json) printJson('job', { ...outcome });
+    if (flags.json) printJson('job', outcome);
     if (isDone(outcome)) done += 1;
     else if (leftHooks[outcome.outcome] !== undefined) left += 1;
     else if (outcome.outcome === 'overtaken') report.add(outcome.id, whyMoved(outcome));
@@ -113,7 +113,7 @@ export const applyRescue = async (
   reaper.on('pool', (outcome) => {
     const { pool, error } = outcome;
     pools.delete(pool);
-    if (flags.json) printJson('pool', { ...outcome });
+    if (flags.json) printJson('pool', outcome);
     if (outcome.outcome === 'rescued' || outcome.outcome === 'cleaned') done += 1;
     else if (outcome.outcome === 'alive') report.add(pool, 'it is alive');
     else if (outcome.isMoved) report.add(pool, error ?? '');

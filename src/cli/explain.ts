@@ -31,7 +31,7 @@ export const registerExplain = (program: Command): void => {
 /** The verdict on one job with its reasons, and where its entry is. Exit code 4 if nothing in Redis is about this job. */
 export const explain = async (reaper: Reaper, id: string, flags: { json?: boolean }): Promise<number> => {
   const explanation = await reaper.explain(id);
-  if (flags.json) printJson('explanation', { ...explanation });
+  if (flags.json) printJson('explanation', explanation);
   else print(...linesOf(explanation));
   return isKnown(explanation) ? 0 : notFound;
 };

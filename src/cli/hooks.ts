@@ -91,7 +91,7 @@ export const listHooks = async (reaper: Reaper, flags: HookFlags): Promise<numbe
   const groups = new Map<string, { count: number; example: HookRecord; oldest: string | undefined }>();
   for await (const page of reaper.hooks.list(filterOf(flags))) {
     for (const record of page) {
-      if (flags.json) printJson('hook', { ...record });
+      if (flags.json) printJson('hook', record);
       const key = JSON.stringify([record.endpoint, record.state === 'parked', record.answer]);
       const known = groups.get(key);
       const [oldest] = [record.firstAttemptAt, known?.oldest].filter((time) => time !== undefined).sort();
@@ -101,7 +101,7 @@ export const listHooks = async (reaper: Reaper, flags: HookFlags): Promise<numbe
   const code = flags.id !== undefined && groups.size === 0 ? notFound : 0;
   const endpoints = await reaper.hooks.endpoints();
   if (flags.json) {
-    for (const endpoint of endpoints) printJson('endpoint', { ...endpoint });
+    for (const endpoint of endpoints) printJson('endpoint', endpoint);
     return code;
   }
   if (groups.size === 0) {

@@ -82,7 +82,7 @@ export const listQuarantine = async (reaper: Reaper, flags: QuarantineFlags): Pr
   const rows: Cell[][] = [];
   for await (const page of reaper.quarantine.list(filterOf(flags))) {
     for (const record of page) {
-      if (flags.json) printJson('quarantine', { ...record });
+      if (flags.json) printJson('quarantine', record);
       const { id, types, quarantinedAt, recoveries, isInDead } = record;
       rows.push([
         id,

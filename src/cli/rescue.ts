@@ -62,7 +62,7 @@ export const rescue = async (reaper: Reaper, flags: RescueFlags, writer?: PlanWr
   reaper.on('pool', (outcome) => {
     // The summary has all acts of a plan: their marks are long.
     const { act: _, ...ended } = outcome;
-    if (flags.json) printJson('pool', { ...ended });
+    if (flags.json) printJson('pool', ended);
     else if (flags.verbose || outcome.outcome === 'abandoned') print(poolLine(outcome));
   });
   reaper.on('orphan', (orphan) => {
@@ -79,7 +79,7 @@ export const rescue = async (reaper: Reaper, flags: RescueFlags, writer?: PlanWr
   );
   if (summary === undefined) return notFound;
   describeProgress(() => 'looking for what can run again');
-  if (flags.json) printJson('summary', { ...summary });
+  if (flags.json) printJson('summary', summary);
   else {
     if (!flags.verbose) printChangeGroups(summary.changes);
     print(...poolsPart(summary), ...entriesPart(summary), ...countersPart(summary), ...attentionPart(summary));

@@ -76,12 +76,12 @@ const hasActed = ({ verdict, outcome }: ReaperEvents['job']): boolean =>
 /** Sweeps and rescues until it is stopped. What it does is in the log; with `--json` on stdout too. */
 const run = async (reaper: Reaper, json: boolean): Promise<number> => {
   if (json) {
-    reaper.on('job', (outcome) => hasActed(outcome) && printJson('job', { ...outcome }));
-    for (const name of printed) reaper.on(name, (event: ReaperEvents[typeof name]) => printJson(name, { ...event }));
+    reaper.on('job', (outcome) => hasActed(outcome) && printJson('job', outcome));
+    for (const name of printed) reaper.on(name, (event: ReaperEvents[typeof name]) => printJson(name, event));
     // In these, `type` is the job type.
     reaper.on('orphan', (entry) => printJson('orphan', { entry }));
     reaper.on('quarantine', (job) => printJson('quarantine', { job }));
-    reaper.on('error', (error) => printJson('error', { ...error.toJSON() }));
+    reaper.on('error', (error) => printJson('error', error.toJSON()));
   }
   let signals: Signals | undefined;
   const stopped = new Promise<number>((resolve) => {

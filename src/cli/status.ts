@@ -55,7 +55,7 @@ const intervalOf = ({ watch: given, json }: StatusFlags): number | undefined => 
 /** The state of the namespace. Exit code 3 if something needs attention. */
 export const status = async (reaper: Reaper, flags: StatusFlags): Promise<number> => {
   const state = await reaper.status();
-  if (flags.json) printJson('status', { ...state });
+  if (flags.json) printJson('status', state);
   else for (const line of statusLines(state, viewOf(process.stdout))) printPainted(line);
   return needsNothing(state) ? 0 : needsAttention;
 };

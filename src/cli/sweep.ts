@@ -62,13 +62,13 @@ export const sweep = async (reaper: Reaper, flags: SweepFlags, writer?: PlanWrit
   reaper.on('job', (outcome) => {
     countJobs(1);
     if (outcome.act !== undefined) writer?.add(planLineOf(outcome.act, outcome));
-    if (flags.json) printJson('job', { ...outcome });
+    if (flags.json) printJson('job', outcome);
     else if (!isNoteworthy(outcome)) return;
     else if (!flags.verbose) groups.add(outcome);
     else print(lineOf(outcome));
   });
   const summary = await reaper.sweep({ plan, ...scopeOf(flags) }).finally(() => printJobGroups(groups, plan));
-  if (flags.json) printJson('summary', { ...summary });
+  if (flags.json) printJson('summary', summary);
   else print(...summaryOf(summary));
   if (writer !== undefined && summary.suspended === undefined) {
     writer.finish();

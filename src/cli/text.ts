@@ -37,7 +37,7 @@ const schema = 1;
  * Prints a line of JSON on stdout.
  * @param type what kind of line it is. The value has no `type` of its own, which would take its place.
  */
-export const printJson = (type: string, value: { readonly type?: never; readonly [name: string]: unknown }): void =>
+export const printJson = <Value extends object & { readonly type?: never }>(type: string, value: Value): void =>
   write(`${visibleJson({ schema, type, ...value })}\n`);
 
 /** Prints a line on stderr. */
