@@ -8,7 +8,7 @@ const [home, clearLine, clearRest] = ['\u001b[H', '\u001b[K', '\u001b[J'];
 
 /**
  * Draws a view on the terminal every `interval` ms, until Ctrl-C or SIGTERM. Then it leaves the last view behind, stops the reaper, and
- * resolves to exit code 0. While Redis is away it says so above the last view, and goes on.
+ * resolves to exit code 0. A reading that hangs does not keep it. While Redis is away it says so above the last view, and goes on.
  *
  * @param read the lines of the view, without control characters.
  */
@@ -19,6 +19,7 @@ export const watch = async (
   terminal: Pick<NodeJS.WriteStream, 'write' | 'rows'> = process.stdout,
 ): Promise<number> => {
   const over = new AbortController();
+  const ended = new Promise<void>((resolve) => over.signal.addEventListener('abort', () => resolve()));
   const end = () => over.abort();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, end);
   let last: readonly string[] = [];
@@ -26,12 +27,13 @@ export const watch = async (
     await reaper.ping();
     terminal.write(enter);
     while (!over.signal.aborted) {
-      const fault = await read().then(
+      const reading = read().then(
         (lines) => {
           last = lines;
         },
         (error: Error) => error.message,
       );
+      const fault = await Promise.race([reading, ended]);
       if (!over.signal.aborted)
         terminal.write(screenOf(fault === undefined ? last : [`!! ${visible(fault)}`, ...last], terminal.rows));
       await wait(interval, undefined, { signal: over.signal }).catch(() => undefined);

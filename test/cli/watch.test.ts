@@ -65,6 +65,14 @@ test('while Redis is away, the view says so above the last reading', async () =>
   expect(terminal.drawn[3]).toContain('fine again');
 });
 
+test('a reading that hangs does not keep the terminal after a signal', async () => {
+  const terminal = terminalOf(24);
+  const readings = [async () => ['fine'], () => new Promise<never>(() => setImmediate(() => process.emit('SIGINT')))];
+  const read = () => (readings.shift() as () => Promise<string[]>)();
+  expect(await watch(opened.create({ redis: server.url }), 1, read, terminal)).toBe(0);
+  expect(terminal.drawn.at(-1)).toBe('\u001b[?1049lfine\n');
+});
+
 test('Ctrl-C on a terminal ends it with 0', async () => {
   await redis.sadd('t:known_jobs', 'X');
   const command = [process.execPath, builtOf('src/cli/main.ts'), 'status', '--watch', '100ms', ...at()];
