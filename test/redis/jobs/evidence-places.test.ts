@@ -195,6 +195,12 @@ test('fault 105: an entry of a type that nothing else names is found while it mo
   expect(moved).toEqual({ a: 'queue' });
 });
 
+test('every entry of a long set is found', async () => {
+  const ids = Array.from({ length: 600 }, (_, i) => `j${i}`);
+  await redis.zadd('t:scheduled', ...ids.flatMap((id) => [1, entry(id)]));
+  expect(await searchFor(ids, [])).toEqual(Object.fromEntries(ids.map((id) => [id, 'scheduled'])));
+});
+
 test('fault 105: while new queues appear without end, no job counts as found nowhere', async () => {
   let surveys = 0;
   const found = await searchFor(['a'], [], (pools) => ({
