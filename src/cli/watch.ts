@@ -19,7 +19,6 @@ export const watch = async (
   terminal: Pick<NodeJS.WriteStream, 'write' | 'rows'> = process.stdout,
 ): Promise<number> => {
   const over = new AbortController();
-  const ended = new Promise<void>((resolve) => over.signal.addEventListener('abort', () => resolve()));
   const end = () => over.abort();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, end);
   let last: readonly string[] = [];
@@ -33,7 +32,7 @@ export const watch = async (
         },
         (error: Error) => error.message,
       );
-      const fault = await Promise.race([reading, ended]);
+      const fault = await unlessAborted(reading, over.signal);
       if (!over.signal.aborted)
         terminal.write(screenOf(fault === undefined ? last : [`!! ${visible(fault)}`, ...last], terminal.rows));
       await wait(interval, undefined, { signal: over.signal }).catch(() => undefined);
@@ -42,9 +41,19 @@ export const watch = async (
     return 0;
   } finally {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.off(signal, end);
-    await reaper.stop({ timeout: '10s' });
+    // It has only read, so nothing is lost with what is still open.
+    await reaper.stop({ timeout: '1s' });
   }
 };
+
+/** What a reading comes to, or undefined once the signal is aborted. */
+const unlessAborted = <Result>(reading: Promise<Result>, signal: AbortSignal): Promise<Result | undefined> =>
+  new Promise((resolve) => {
+    const end = () => resolve(undefined);
+    signal.addEventListener('abort', end, { once: true });
+    if (signal.aborted) end();
+    void reading.then(resolve).finally(() => signal.removeEventListener('abort', end));
+  });
 
 /** The lines that the screen has place for. */
 const screenOf = (lines: readonly string[], rows = 24): string => {
