@@ -99,10 +99,12 @@ test('an entry that no worker observes for 30 s is requeued as the same bytes, a
   reaper.on('orphan', (entry) => orphans.push(entry));
   reaper.on('rescue', (summary) => summaries.push(summary));
   await beat();
+  const timers = countTimers(clock);
   reaper.start();
   for (const [i, ms] of [5_000, 10_000, 10_000, 10_000].entries()) {
     expect(await queued()).toEqual([]);
     await beat();
+    await vi.waitUntil(() => timers(10_000) === i); // The next pass waits for its time.
     clock.advance(ms);
     await vi.waitUntil(() => summaries.length === i + 1);
   }
