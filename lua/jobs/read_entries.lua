@@ -5,8 +5,10 @@
 -- ARGV[1]  index of the first entry
 -- ARGV[2]  how many entries to read
 -- ARGV[3]  bytes of entries after which it stops
--- Reply    { 'read', 1 where the list ends here, else 0, { job id of each entry, '' for none } }
+-- Reply    { 'read', 1 where the list ends here, else 0, { job id of each entry, '' for none }, processor time in µs }. The time is missing
+--          where the user may not run INFO.
 -- Also written by: the Go jobservice, gocraft, and every script that moves entries. This one writes nothing.
+--- @include processor_time
 --- @include prove
 --- @include entry_id
 --- @include stride
@@ -27,4 +29,4 @@ while #ids < max and size < bytes and from + #ids < length do
   end
   stride = nextStride(stride, entries, bytes)
 end
-return { 'read', from + #ids >= length and 1 or 0, ids }
+return { 'read', from + #ids >= length and 1 or 0, ids, timeTaken() }

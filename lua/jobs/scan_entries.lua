@@ -5,8 +5,10 @@
 -- ARGV[1]  cursor of ZSCAN
 -- ARGV[2]  how many entries to read
 -- ARGV[3]  bytes of entries after which it stops
--- Reply    { 'read', next cursor, { job id of each entry, '' for none }, { score of each entry } }
+-- Reply    { 'read', next cursor, { job id of each entry, '' for none }, { score of each entry }, processor time in µs }. The time is
+--          missing where the user may not run INFO.
 -- Also written by: the Go jobservice, gocraft, and every script that moves entries. This one writes nothing.
+--- @include processor_time
 --- @include prove
 --- @include entry_id
 --- @include stride
@@ -27,4 +29,4 @@ repeat
   end
   stride = nextStride(stride, pairs, bytes)
 until cursor == '0' or #ids >= max or size >= bytes
-return { 'read', cursor, ids, scores }
+return { 'read', cursor, ids, scores, timeTaken() }

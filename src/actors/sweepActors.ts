@@ -53,13 +53,13 @@ export const createSweepActors = (
     return open(plan, last.from, scope);
   };
 
-  const readPage = fromPromise<PageToJudge, PageInput>(({ input }) =>
+  const readPage = fromPromise<PageToJudge, PageInput>(({ input, signal }) =>
     orFinal(async () => {
       const { isFirst, fence } = input;
       if (isFirst || reader === undefined) reader = await begin(input);
       else if (fence !== undefined) await recordCheckpoint(fence);
       const pages = reader;
-      const { jobs, screened, isLast, from, notFound } = await orPermanent(() => pages.next());
+      const { jobs, screened, isLast, from, notFound } = await orPermanent(() => pages.next(signal));
       last = { from, scanned: next.scanned };
       next = { from, scanned: next.scanned + jobs.length + countOf(screened) };
       // Field by field: a spread costs several times as much, and each scanned job comes by here.

@@ -99,7 +99,7 @@ export interface ReaperOptions {
          */
         pageSize?: number | undefined;
         /**
-         * How much of its processor time Redis may spend on reading tracked jobs, for sweeps and `status`: they wait between their scripts. With 1 they never wait.
+         * How much of its processor time Redis may spend on the jobs that sweeps and `status` read, and on the search of sweeps for the entries of jobs that look hung. They wait between their scripts. With 1 they never wait.
          * @default 0.25
          */
         maxRedisShare?: number | undefined;

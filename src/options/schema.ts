@@ -48,7 +48,7 @@ const sweep = z.strictObject({
   ),
   maxRedisShare: option(
     z.number().min(0.01).max(1).default(0.25).meta({ hint: 'share' }),
-    'How much of its processor time Redis may spend on reading tracked jobs, for sweeps and `status`: they wait between their scripts. With 1 they never wait.',
+    'How much of its processor time Redis may spend on the jobs that sweeps and `status` read, and on the search of sweeps for the entries of jobs that look hung. They wait between their scripts. With 1 they never wait.',
   ),
   screen: option(
     z.boolean().default(false),

@@ -2,7 +2,7 @@ import { createJobActs, type JobActs } from '../io/acts.ts';
 import type { PlaceVisitor } from '../io/evidence/places.ts';
 import { scanWithEvidence } from '../io/evidence/scan.ts';
 import { createSearch, type Search } from '../io/evidence/search.ts';
-import { createPace } from '../io/jobs/pace.ts';
+import { createPace, noPace } from '../io/jobs/pace.ts';
 import type { PageReader } from '../io/jobs/pageReader.ts';
 import { screenOf } from '../io/jobs/screen.ts';
 import { createTrackedJobs, type TrackedJobs } from '../io/jobs/trackedJobs.ts';
@@ -30,8 +30,8 @@ export interface Ports {
   readonly quarantine: Quarantine;
   readonly delivery: Delivery;
   readonly acts: JobActs;
-  /** Searches all places of the namespace. `visitor` sees everything that is read. */
-  search(visitor?: PlaceVisitor): Search;
+  /** Searches all places of the namespace, without waiting for others. `visitor` sees everything that is read. */
+  search(visitor: PlaceVisitor): Search;
   /** Begins to scan all tracked jobs, or those that a scope names. A plan records nothing about the pools that it meets. */
   scan(plan: boolean, from?: ScanPoint, scope?: SweepScope): PageReader;
 }
@@ -79,18 +79,12 @@ export const createPorts = (
     quarantine,
     onSkipped: reporting.skipped,
   });
-  const search = (visitor?: PlaceVisitor, recorder?: Pick<Pools, 'recordStates'>) =>
-    createSearch({
-      ...deps,
-      pools,
-      seed: Math.floor(random() * 2 ** 32),
-      ...(visitor === undefined ? {} : { visitor }),
-      ...(recorder === undefined ? {} : { recorder }),
-    });
+  const newSearch = (options: Pick<Parameters<typeof createSearch>[0], 'pace' | 'visitor' | 'recorder'>) =>
+    createSearch({ ...deps, ...options, pools, seed: Math.floor(random() * 2 ** 32) });
   return {
     ...{ policy, tracked, lease, preflight, pools, orphans, quarantine, delivery },
     acts: createJobActs({ ...deps, tracked, hooks, records }),
-    search: (visitor) => search(visitor),
+    search: (visitor) => newSearch({ pace: noPace, visitor }),
     scan: (plan, from, scope) =>
       scanWithEvidence({
         tracked,
@@ -98,7 +92,7 @@ export const createPorts = (
         scope,
         screen,
         policy,
-        createSearch: () => search(undefined, plan ? undefined : pools),
+        createSearch: () => newSearch({ pace, ...(plan ? {} : { recorder: pools }) }),
       }),
   };
 };

@@ -1,3 +1,4 @@
+import type { Pace } from '../jobs/pace.ts';
 import type { PoolState } from '../pools/poolState.ts';
 import type { Connection } from '../redis/connection.ts';
 import type { Keys } from '../redis/keys.ts';
@@ -18,8 +19,8 @@ export interface NamedList {
   readonly isHeld: boolean;
 }
 
-/** COUNT of SCAN. */
-const scanCount = 1_000;
+/** COUNT of SCAN, and what that many keys cost Redis in µs, about: SCAN does not say it. */
+const [scanCount, scanCost] = [500, 550];
 
 /** The lists below `<ns>jobs:`, by `idOf` their keys. */
 export interface Lists {
@@ -27,8 +28,16 @@ export interface Lists {
   readonly held: Map<string, NamedList>;
 }
 
+/** What is read with, in turns of the pace, until the signal ends it with an error. */
+export interface Reading {
+  readonly connection: Connection;
+  readonly keys: Keys;
+  readonly pace: Pace;
+  readonly signal: AbortSignal | undefined;
+}
+
 /** Scans for all lists below `<ns>jobs:`. */
-export const findLists = async (redis: Connection['redis'], keys: Keys): Promise<Lists> => {
+export const findLists = async ({ connection: { redis }, keys, pace, signal }: Reading): Promise<Lists> => {
   const found: Lists = { queues: new Map(), held: new Map() };
   let cursor = '0';
   do {
@@ -38,6 +47,8 @@ export const findLists = async (redis: Connection['redis'], keys: Keys): Promise
       (list.isHeld ? found.held : found.queues).set(idOf(key), list);
     }
     cursor = String(next);
+    if (cursor !== '0') await pace.turn(scanCost);
+    signal?.throwIfAborted();
   } while (cursor !== '0');
   return found;
 };

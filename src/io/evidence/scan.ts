@@ -45,10 +45,10 @@ class EvidenceScan implements PageReader {
     this.#reader = readerOf(settings);
   }
 
-  async next(): Promise<ReadPage> {
+  async next(signal?: AbortSignal): Promise<ReadPage> {
     const search = this.#search;
     if (search !== undefined && this.#candidates.length > 0 && (this.#isRead || search.isFull || this.#isFound)) {
-      return this.#nextCandidates(search);
+      return this.#nextCandidates(search, signal);
     }
     this.#page ??= await this.#reader.next();
     const { jobs, screened, isLast, from, notFound } = this.#page;
@@ -66,8 +66,8 @@ class EvidenceScan implements PageReader {
     };
   }
 
-  async #nextCandidates(search: Search): Promise<ReadPage> {
-    if (!this.#isFound) await search.run();
+  async #nextCandidates(search: Search, signal: AbortSignal | undefined): Promise<ReadPage> {
+    if (!this.#isFound) await search.run(signal);
     this.#isFound = true;
     const jobs = await this.#nextFound(search);
     if (this.#candidates.length === 0) {

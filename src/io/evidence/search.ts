@@ -1,5 +1,6 @@
 import { type Evidence, evidencePlaces, type Facts } from '../../machines/facts.ts';
 import { IdTable } from '../jobs/idTable.ts';
+import type { Pace } from '../jobs/pace.ts';
 import type { Registry } from '../pools/registry.ts';
 import type { Pools } from '../pools/rescue.ts';
 import type { Deps } from '../redis/deps.ts';
@@ -27,8 +28,8 @@ export interface Search {
   add(jobs: readonly Facts[]): void;
   /** Whether the walk has to run before more candidates are added. */
   readonly isFull: boolean;
-  /** Walks every place for all candidates. After an error it may be called again. */
-  run(): Promise<void>;
+  /** Walks every place for all candidates, until the signal ends it with an error. After an error it may be called again. */
+  run(signal?: AbortSignal): Promise<void>;
   /** The evidence of a candidate after the walk. */
   evidenceOf(facts: Facts): Evidence;
   /** The observations as of the last read. */
@@ -39,12 +40,15 @@ export const createSearch = ({
   connection,
   keys,
   pools,
+  pace,
   seed,
   visitor,
   recorder,
   monotonic = () => performance.now(),
 }: Pick<Deps, 'connection' | 'keys'> & {
   pools: Pools;
+  /** When the walk reads. */
+  pace: Pace;
   seed: number;
   /** Visits everything that is read. */
   visitor?: PlaceVisitor;
@@ -81,8 +85,8 @@ export const createSearch = ({
       return table.isFull;
     },
 
-    async run() {
-      const walked = await walkPlaces({ connection, keys, pools }, types, {
+    async run(signal) {
+      const walked = await walkPlaces({ connection, keys, pools, pace, signal }, types, {
         entries(place, ids, from, scores) {
           const weight = marks.indexOf(markOf(place));
           for (const id of ids) {
@@ -94,6 +98,7 @@ export const createSearch = ({
         listEnd: (place, length) => visitor?.listEnd?.(place, length),
       });
       unreadable = walked.unreadable;
+      signal?.throwIfAborted();
       await recorder?.recordStates(walked.survey.pools);
       await observe(walked.survey);
     },

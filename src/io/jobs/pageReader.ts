@@ -7,7 +7,8 @@ import { createTrackedScan, type ScanPoint, type ScanSource } from './trackedSca
 
 /** Reads all tracked jobs page by page. After an error, `next` may be called again: it resumes. */
 export interface PageReader {
-  next(): Promise<ReadPage>;
+  /** @param signal ends a search of all places, which may take long, with an error. */
+  next(signal?: AbortSignal): Promise<ReadPage>;
 }
 
 /** A page, and the position at which it began. A reader that is opened there returns the page again. */

@@ -39,7 +39,7 @@ const searchWith = (confirmed: readonly string[] = []): Search => {
       pools: seen.pools.map((state) => ({ ...state, isConfirmedDead: confirmed.includes(state.pool) })),
     };
   };
-  return createSearch({ connection, keys, pools: { ...pools, readRegistry }, seed: 1 });
+  return createSearch({ connection, keys, pools: { ...pools, readRegistry }, pace: noPace, seed: 1 });
 };
 const factsOf = (id: string) => ({ id, name: 'X', readAt: 0, stats: 'found', hasHook: false }) as const;
 const findAll = async (ids: readonly string[], confirmed: readonly string[] = []) => {

@@ -4,6 +4,7 @@ import { expect, test } from 'vitest';
 import type { JobOutcome, Reaper, ReaperOptions } from '../../../src/index.ts';
 import { systemClock } from '../../../src/io/clock.ts';
 import { createSearch } from '../../../src/io/evidence/search.ts';
+import { noPace } from '../../../src/io/jobs/pace.ts';
 import { createPools, type Pools } from '../../../src/io/pools/rescue.ts';
 import { keysOf } from '../../../src/io/redis/keys.ts';
 import { createScripts } from '../../../src/io/redis/scripts.ts';
@@ -51,7 +52,13 @@ const searchFor = async (
       pools: seen.pools.map((state) => ({ ...state, isConfirmedDead: confirmed.includes(state.pool) })),
     };
   };
-  const search = createSearch({ connection, keys, pools: around({ ...pools, readRegistry: survey }), seed: 1 });
+  const search = createSearch({
+    connection,
+    keys,
+    pools: around({ ...pools, readRegistry: survey }),
+    pace: noPace,
+    seed: 1,
+  });
   const facts = ids.map((id) => ({ id, name: 'X', readAt: 0, stats: 'found', hasHook: false }) as const);
   search.add(facts);
   await search.run();

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import type { JobOutcome, ReaperOptions } from '../../../src/index.ts';
 import { systemClock } from '../../../src/io/clock.ts';
 import { createSearch } from '../../../src/io/evidence/search.ts';
+import { noPace } from '../../../src/io/jobs/pace.ts';
 import { createPools } from '../../../src/io/pools/rescue.ts';
 import { keysOf } from '../../../src/io/redis/keys.ts';
 import { createScripts, scriptOfDigest } from '../../../src/io/redis/scripts.ts';
@@ -208,7 +209,7 @@ const lookFor = async (command: Command): Promise<string> => {
   // What is known of the pools is not what is tried here: it is read at one moment.
   const survey = { pools: [{ pool: 'p', isAlive: true, workerIds: ['w'] }], types: ['X'], lists: [] };
   const still = { ...pools, survey: async () => survey as unknown as Awaited<ReturnType<typeof pools.readRegistry>> };
-  const search = createSearch({ connection, keys, pools: still, seed: 1 });
+  const search = createSearch({ connection, keys, pools: still, pace: noPace, seed: 1 });
   const facts = { id: 'a', name: 'X', readAt: 0, stats: 'found', hasHook: false } as const;
   search.add([facts]);
   await search.run();

@@ -100,7 +100,7 @@ test('observations of the first page are not used for a later page', async () =>
   const fixed = { heartbeatAge: 10_000, batch: 1, recovery: { maxRecoveries: 3, windowS: 86_400 }, clock: systemClock };
   const pools = createPools({ connection, keys, scripts, jobTypes: [], ...fixed });
   let now = 0;
-  const search = createSearch({ connection, keys, pools, seed: 1, monotonic: () => now });
+  const search = createSearch({ connection, keys, pools, pace: noPace, seed: 1, monotonic: () => now });
   const facts = (id: string) => ({ id, readAt: 0, stats: 'found', hasHook: false }) as const;
   const isSeen = async () =>
     (await search.observed([facts('a'), facts('b')])).map((evidence) => evidence !== undefined);

@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { systemClock } from '../../../src/io/clock.ts';
 import { createSearch } from '../../../src/io/evidence/search.ts';
+import { noPace } from '../../../src/io/jobs/pace.ts';
 import { readHeldEntries } from '../../../src/io/pools/heldEntries.ts';
 import { readObservations } from '../../../src/io/pools/observations.ts';
 import { createPools, type Pools } from '../../../src/io/pools/rescue.ts';
@@ -33,7 +34,7 @@ const poolsOf = () => {
 /** Returns where a job is found. */
 const find = async (id: string, pools: Pools = poolsOf(), epoch = () => 1, client = redis) => {
   const connection = { ...connectionWith(epoch), redis: client };
-  const search = createSearch({ connection, keys, pools, seed: 1 });
+  const search = createSearch({ connection, keys, pools, pace: noPace, seed: 1 });
   const facts = { id, name: 'X', readAt: 0, stats: 'found', hasHook: false } as const;
   search.add([facts]);
   await search.run();

@@ -1207,7 +1207,7 @@ describe('a poison job', () => {
 describe('a search', () => {
   const readFrom = (from: number, most: number, bytes = 10_000) =>
     scripts.run('read_entries', [queue], [from, most, bytes]);
-  const found = (ids: readonly string[], isEnd: boolean) => ({ outcome: 'read', isEnd, ids });
+  const found = (ids: readonly string[], isEnd: boolean) => ({ outcome: 'read', isEnd, ids, us: expect.any(Number) });
 
   test('reads whose entries a list holds part by part, to its last one', async () => {
     const ids = Array.from({ length: 25 }, (_, i) => `j${i}`);

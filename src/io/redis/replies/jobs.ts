@@ -31,7 +31,7 @@ export const jobReplies = {
     missing: nothing,
   }),
   read_entries: outcomes({
-    read: (isEnd: 0 | 1, ids: readonly string[]) => ({ isEnd: isEnd === 1, ids }),
+    read: (isEnd: 0 | 1, ids: readonly string[], us?: number) => ({ isEnd: isEnd === 1, ids, us }),
   }),
   read_facts: outcomes({
     read(json: Buffer, passedOver: readonly (Buffer | number)[], us?: number) {
@@ -56,10 +56,11 @@ export const jobReplies = {
   restore_ack: outcomes({ done: nothing, overtaken: nothing }),
   save_job: outcomes({ done: (revision: number) => ({ revision }) }),
   scan_entries: outcomes({
-    read: (cursor: string, ids: readonly string[], scores: readonly string[]) => ({
+    read: (cursor: string, ids: readonly string[], scores: readonly string[], us?: number) => ({
       cursor,
       ids,
       scores: scores.map(Number),
+      us,
     }),
   }),
   scan_tracked: outcomes({
