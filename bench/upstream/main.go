@@ -1,9 +1,13 @@
-// Reads all tracked jobs as the reaper of Harbor's jobservice does: HSCAN with COUNT 100, and for each job a connection of the
-// pool (which is tested by PING when it is borrowed) and HGETALL. It changes nothing.
+// Does what the Go side does, and prints one line of JSON: {"jobs", "ms", "cpuMs"}.
 //
-//	upstream PORT NAMESPACE MOST
+//	upstream read PORT NAMESPACE MOST
 //
-// reads MOST jobs and prints one line of JSON: {"jobs", "ms", "cpuMs"}.
+// reads MOST tracked jobs as the reaper of Harbor's jobservice does: HSCAN with COUNT 100, and for each job a connection of the pool
+// (which is tested by PING when it is borrowed) and HGETALL. It changes nothing.
+//
+//	upstream requeue PORT NAMESPACE TYPE POOL...
+//
+// requeues what dead pools hold of a job type as the reaper of gocraft/work does: one script for each entry.
 package main
 
 import (
@@ -18,17 +22,13 @@ import (
 )
 
 func main() {
-	if err := run(os.Args[1], os.Args[2], os.Args[3]); err != nil {
+	if err := run(os.Args[1], os.Args[2], os.Args[3], os.Args[4:]); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }
 
-func run(port, namespace, limit string) error {
-	most, err := strconv.Atoi(limit)
-	if err != nil {
-		return err
-	}
+func run(what, port, namespace string, args []string) error {
 	pool := &redis.Pool{
 		MaxIdle:   6,
 		MaxActive: 6,
@@ -41,7 +41,12 @@ func run(port, namespace, limit string) error {
 	}
 	defer pool.Close()
 	began, cpu := time.Now(), processorTime()
-	jobs, err := readAll(pool, namespace, most)
+	jobs, err := 0, error(nil)
+	if what == "requeue" {
+		jobs, err = requeueAll(pool, namespace+":jobs:"+args[0], args[1:])
+	} else {
+		jobs, err = readAll(pool, namespace, args[0])
+	}
 	if err != nil {
 		return err
 	}
@@ -52,7 +57,36 @@ func run(port, namespace, limit string) error {
 	})
 }
 
-func readAll(pool *redis.Pool, namespace string, most int) (int, error) {
+var requeueOne = redis.NewScript(4, `
+	local entry = redis.call('RPOPLPUSH', KEYS[1], KEYS[2])
+	if not entry then return nil end
+	redis.call('DECR', KEYS[3])
+	redis.call('HINCRBY', KEYS[4], ARGV[1], -1)
+	return { entry, KEYS[1], KEYS[2] }`)
+
+func requeueAll(pool *redis.Pool, queue string, deadPools []string) (int, error) {
+	conn := pool.Get()
+	defer conn.Close()
+	jobs := 0
+	for _, dead := range deadPools {
+		for {
+			_, err := redis.Values(requeueOne.Do(conn, queue+":"+dead+":inprogress", queue, queue+":lock", queue+":lock_info", dead))
+			if err == redis.ErrNil {
+				break
+			} else if err != nil {
+				return jobs, err
+			}
+			jobs++
+		}
+	}
+	return jobs, nil
+}
+
+func readAll(pool *redis.Pool, namespace, limit string) (int, error) {
+	most, err := strconv.Atoi(limit)
+	if err != nil {
+		return 0, err
+	}
 	jobs, cursor := 0, "0"
 	for {
 		next, ids, err := scan(pool, namespace+":job_track:inprogress", cursor)
