@@ -95,6 +95,9 @@ const hitEvents = new Set<string>();
 
 let jobs: ReaperEvents['job'][] = [];
 let clock: TestClock;
+const common = () => ({ redis, namespace: 't', logger: false as const, random: () => 0.5, clock });
+/** The clock stands still while a sweep waits for its share of Redis. */
+const still = { maxRedisShare: 1 };
 const sweep = async (isOvertaken: boolean) => {
   // An hour passes between two sweeps, so every retry is due.
   clock.advance(3_600_000);
@@ -107,7 +110,7 @@ const sweep = async (isOvertaken: boolean) => {
     moves = false;
     await client.hset(stats, { update_time: second(-600) });
   };
-  const reaper = createReaper({ redis, namespace: 't', logger: false, random: () => 0.5, clock });
+  const reaper = createReaper({ ...common(), sweep: still });
   reaper.on('job', (job) => void jobs.push(job));
   try {
     await reaper.sweep();
@@ -132,8 +135,7 @@ const sweepFenced = async () => {
     const later = Date.now() + 3_600_000;
     await client.hset(lease, { leader: 'another', host: 'another', fence: later, until: later });
   };
-  const sweepSettings = { initialDelay: 0, jitter: 0 };
-  const reaper = createReaper({ redis, namespace: 't', logger: false, random: () => 0.5, clock, sweep: sweepSettings });
+  const reaper = createReaper({ ...common(), sweep: { ...still, initialDelay: 0, jitter: 0 } });
   reaper.on('job', (job) => void jobs.push(job));
   let end: string | undefined;
   reaper.on('sweep', ({ error }) => {
