@@ -5,11 +5,12 @@
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { createTestModel } from 'xstate/graph';
-import { createReaper, type ReaperEvents } from '../../src/index.ts';
+import type { ReaperEvents } from '../../src/index.ts';
 import { scriptOfDigest } from '../../src/io/redis/scripts.ts';
 import { createTestClock, type TestClock } from '../support/clock.ts';
 import { type HookEndpoint, startHookEndpoint } from '../support/hookEndpoint.ts';
 import { ackText, intercept, second } from '../support/jobs.ts';
+import { trackOpened } from '../support/reapers.ts';
 import { type RedisServer, startRedis } from '../support/redisServer.ts';
 import { createMoments } from './moments.ts';
 import { type Life, type SpecEvent, specification } from './specification.ts';
@@ -95,9 +96,7 @@ const hitEvents = new Set<string>();
 
 let jobs: ReaperEvents['job'][] = [];
 let clock: TestClock;
-const common = () => ({ redis, namespace: 't', logger: false as const, random: () => 0.5, clock });
-/** The clock stands still while a sweep waits for its share of Redis. */
-const still = { maxRedisShare: 1 };
+const opened = trackOpened();
 const sweep = async (isOvertaken: boolean) => {
   // An hour passes between two sweeps, so every retry is due.
   clock.advance(3_600_000);
@@ -110,12 +109,12 @@ const sweep = async (isOvertaken: boolean) => {
     moves = false;
     await client.hset(stats, { update_time: second(-600) });
   };
-  const reaper = createReaper({ ...common(), sweep: still });
+  const reaper = opened.create({ redis, clock });
   reaper.on('job', (job) => void jobs.push(job));
   try {
     await reaper.sweep();
   } finally {
-    await reaper.stop({ timeout: 0 });
+    await opened.close();
   }
   expect(moves).toBe(false);
 };
@@ -135,7 +134,7 @@ const sweepFenced = async () => {
     const later = Date.now() + 3_600_000;
     await client.hset(lease, { leader: 'another', host: 'another', fence: later, until: later });
   };
-  const reaper = createReaper({ ...common(), sweep: { ...still, initialDelay: 0, jitter: 0 } });
+  const reaper = opened.create({ redis, clock, sweep: { initialDelay: 0, jitter: 0 } });
   reaper.on('job', (job) => void jobs.push(job));
   let end: string | undefined;
   reaper.on('sweep', ({ error }) => {
@@ -148,7 +147,7 @@ const sweepFenced = async () => {
     await vi.waitUntil(() => end !== undefined, { interval: 2 });
     await reaper.hooks.quiet();
   } finally {
-    await reaper.stop({ timeout: 0 });
+    await opened.close();
     await client.del(lease, 't:reaper:progress');
   }
   expect(hasLost).toBe(true);
