@@ -55,11 +55,13 @@ const rescue = async (url: string): Promise<number> => {
 };
 
 export const benchRequeue = async ({ client, url, port }: RedisServer, report: Report): Promise<void> => {
-  const upstream = buildUpstream();
+  const { requeue: fromGo } = buildUpstream();
+  const requeueOne = async () =>
+    fromGo === undefined ? requeueHere(client) : ((await fromGo(port, entries, type, pools)).us * entries) / 1_000;
   const [ours, theirs]: [number[], number[]] = [[], []];
   for (let turn = 0; turn < turns; turn++) {
     for (const [times, requeue] of [
-      [theirs, upstream.requeue === undefined ? () => requeueHere(client) : goRequeue(upstream.requeue, port)],
+      [theirs, requeueOne],
       [ours, () => rescue(url)],
     ] as const) {
       await hold(client);
@@ -68,7 +70,7 @@ export const benchRequeue = async ({ client, url, port }: RedisServer, report: R
     }
   }
   const [first = 0, ...warm] = ours;
-  const name = upstream.requeue === undefined ? 'one entry a call from Node' : 'one entry a call from Go';
+  const name = fromGo === undefined ? 'one entry a call from Node' : 'one entry a call from Go';
   const other = median(theirs);
   const row = (what: string, ms: number) =>
     report(
@@ -79,10 +81,4 @@ export const benchRequeue = async ({ client, url, port }: RedisServer, report: R
     );
   row('first rescue of a process', first);
   row('the next ones', median(warm));
-};
-
-type Requeue = NonNullable<ReturnType<typeof buildUpstream>['requeue']>;
-const goRequeue = (requeue: Requeue, port: number) => async (): Promise<number> => {
-  const { us } = await requeue(port, entries, type, pools);
-  return (us * entries) / 1_000;
 };
