@@ -197,9 +197,8 @@ class Walk {
     do {
       const key = this.#reading.keys[kind];
       await this.#turn();
-      const start = cursor;
       const part = await this.#read(() =>
-        this.#scripts.run('scan_entries', [key], [start, this.#size.next(), maxBytes]),
+        this.#scripts.run('scan_entries', [key], [cursor, this.#size.next(), maxBytes]),
       );
       this.#visitor.entries({ kind }, part.ids, 0, part.scores);
       cursor = part.cursor;

@@ -75,7 +75,6 @@ test('each part is read in its turn, and counts with what it has cost Redis', as
 
 test('a script gets so many entries of a queue that it takes about its time', async () => {
   await seed(queue, 2_000);
-  await redis.del(keys.retry);
   const { search, costs, parts, sizesOf } = searchOf();
   await search.run();
   const first = parts.findIndex(({ size }) => size > 0);
