@@ -39,10 +39,12 @@ export const createPoolActors = (pools: Pools, quarantine: Quarantine, preflight
       const { disruptions } = await ensureRunnable(preflight, plan);
       return preflight.watch(() => pools.review(suspect, disruptions));
     }),
-    requeue: fromPromise<Requeued, { suspect: Suspect; types: readonly string[]; done: PoolDone }>(
-      ({ input: { suspect, types, done } }) =>
+    requeue: fromPromise<Requeued, { suspect: Suspect; types: readonly string[]; entries: number; done: PoolDone }>(
+      ({ input: { suspect, types, entries, done } }) =>
         undisrupted(suspect, () =>
-          isPlanned(suspect) ? planned.requeue(suspect, types[0] ?? '', done) : pools.requeue(suspect, types),
+          isPlanned(suspect)
+            ? planned.requeue(suspect, types[0] ?? '', done)
+            : pools.requeue(suspect, types, { entries }),
         ),
     ),
     quarantine: fromPromise<Quarantining, { suspect: Suspect; type: string; id: string; done: PoolDone }>(
@@ -81,7 +83,7 @@ const createPlannedSteps = (pools: Pools, quarantine: Quarantine) => {
     confirm,
     /** Requeues entries of one type. If none is requeued, the next one stays, or is not as planned, and `confirm` says why. */
     async requeue(suspect: PlannedSuspect, type: string, done: PoolDone): Promise<Requeued> {
-      const reply = await pools.requeue(suspect, [type], done);
+      const reply = await pools.requeue(suspect, [type], { done });
       if (reply.outcome !== 'moved' || reply.poison !== undefined) return reply;
       const [{ moved, left } = { moved: 0, left: 0 }] = reply.counts;
       if (moved > 0 || left === 0) return reply;

@@ -1,7 +1,7 @@
 import type { ErrorActorEvent } from 'xstate';
 import { finalOutput } from './finalOutput.ts';
 import { PlanMovedError } from './plannedPool.ts';
-import { nextTypes, poolSetup } from './poolSetup.ts';
+import { nextEntries, nextTypes, poolSetup } from './poolSetup.ts';
 import type { PlannedRescue } from './types/changes.ts';
 import type { PoolContext, PoolDone, PoolEnd, PoolInput, PoolResult, Suspect } from './types/pool.ts';
 
@@ -42,6 +42,7 @@ export const poolMachine = poolSetup.createMachine({
     ...input,
     held: [],
     at: 0,
+    left: undefined,
     moved: {},
     poison: undefined,
     quarantined: [],
@@ -101,6 +102,7 @@ export const poolMachine = poolSetup.createMachine({
             input: ({ context }) => ({
               suspect: context.suspect,
               types: nextTypes(context),
+              entries: nextEntries(context),
               done: doneOf(context),
             }),
             onDone: [

@@ -35,8 +35,8 @@ export const poolSetup = setup({
     review: fromPromise<Reviewed, { suspect: Suspect; plan: boolean }>(() =>
       Promise.reject(new Error('review was not provided')),
     ),
-    requeue: fromPromise<Requeued, { suspect: Suspect; types: readonly string[]; done: PoolDone }>(() =>
-      Promise.reject(new Error('requeue was not provided')),
+    requeue: fromPromise<Requeued, { suspect: Suspect; types: readonly string[]; entries: number; done: PoolDone }>(
+      () => Promise.reject(new Error('requeue was not provided')),
     ),
     quarantine: fromPromise<Quarantining, { suspect: Suspect; type: string; id: string; done: PoolDone }>(() =>
       Promise.reject(new Error('quarantine was not provided')),
@@ -77,6 +77,7 @@ export const poolSetup = setup({
       held: (_, params: { reply: Confirmation }) => withEntries(heldIn(params.reply)),
       unreadable: (_, params: { reply: Confirmation }) => unreadableIn(heldIn(params.reply)),
       at: 0,
+      left: undefined,
     }),
     passOver: assign({
       unreadable: ({ context }, params: { reply: Requeued | Quarantining }) => {
@@ -116,6 +117,7 @@ export const poolSetup = setup({
     // Stays at a type while it has entries left.
     advance: assign({
       at: ({ context }, params: { reply: Requeued | Quarantining }) => context.at + doneIn(params.reply),
+      left: ({ context }, params: { reply: Requeued | Quarantining }) => leftAfter(context, params.reply),
     }),
     countFailure: assign({
       failures: ({ context }) => context.failures + 1,
@@ -158,6 +160,12 @@ const doneIn = (reply: Requeued | Quarantining): number => {
 const withEntries = (held: readonly Held[]) =>
   held.filter(({ entries, poison = [], marks = '' }) => entries + poison.length > 0 || marks !== '');
 
+/** How many entries the type holds at which a step stopped; undefined for one that was not begun. */
+const leftAfter = ({ left }: PoolContext, reply: Requeued | Quarantining): number | undefined => {
+  if (reply.outcome === 'moved') return reply.counts.at(-1)?.left || undefined;
+  return reply.outcome === 'refused' ? undefined : left;
+};
+
 /** Types and entries that one step of `requeue` begins: more types do not make it faster, and would make it long. */
 const maxTypes = 16;
 const manyEntries = 100;
@@ -171,3 +179,7 @@ export const nextTypes = ({ held, at }: Pick<PoolContext, 'held' | 'at'>): reado
   });
   return held.slice(at, at + (few < 0 ? maxTypes : Math.max(1, few))).map(({ type }) => type);
 };
+
+/** How many entries the first of these types holds, as far as it is known. */
+export const nextEntries = ({ held, at, left }: Pick<PoolContext, 'held' | 'at' | 'left'>): number =>
+  left ?? held[at]?.entries ?? 0;

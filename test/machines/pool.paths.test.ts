@@ -354,14 +354,33 @@ test.each(Object.entries(fenced))(
 
 /** Takes a path, and returns its end and what each step was asked with. */
 const steered = async (input: Partial<PoolInput>, ...taken: Parameters<typeof walk>[1]['events'][number][]) => {
-  const asked: unknown[] = [];
+  const asked: [step: string, input: { readonly entries?: number }][] = [];
   const inspect = (event: InspectionEvent) => {
     const { id } = event.actorRef as AnyActorRef;
-    if (event.type === '@xstate.event' && id in fenced && 'input' in event.event) asked.push([id, event.event.input]);
+    if (event.type === '@xstate.event' && id in fenced && 'input' in event.event)
+      asked.push([id, event.event.input as object]);
   };
   const path = { input: { suspect, plan: false, grace: 0, ...input }, events: taken };
   return { output: (await walk(machine, path, { remote, coverage, inspect })).getSnapshot().output, asked };
 };
+
+test('a step is asked with how many entries its type holds, as the latest reply says', async () => {
+  const { asked } = await steered(
+    {},
+    done('confirm', held(300, 200)),
+    done('requeue', { outcome: 'moved', counts: [{ moved: 200, left: 101 }] }),
+    done('requeue', refused('queue A')),
+    done('requeue', { outcome: 'moved', counts: [{ moved: 50, left: 150 }], poison: 'bad' }),
+    done('quarantine', { outcome: 'quarantined' }),
+    failure('requeue'),
+    pause,
+    done('review', { outcome: 'suspect', suspect }),
+    done('confirm', held(7, 0)),
+    done('requeue', moved(7)),
+  );
+  const entries = asked.flatMap(([step, { entries: known }]) => (step === 'requeue' ? [known] : []));
+  expect(entries).toEqual([300, 101, 200, 150, 7]);
+});
 
 test('each step is asked for what is next, and hears of what was done', async () => {
   const { asked } = await steered(
@@ -386,15 +405,15 @@ test('each step is asked for what is next, and hears of what was done', async ()
   const all = { ...before, quarantined: [{ id: 'bad', type: 'B', pool: 'p1' }] };
   expect(asked).toEqual([
     ['confirm', { suspect, plan: false, done: none }],
-    ['requeue', { suspect, types: ['A'], done: none }],
-    ['requeue', { suspect, types: ['B'], done: first }],
+    ['requeue', { suspect, types: ['A'], entries: 1, done: none }],
+    ['requeue', { suspect, types: ['B'], entries: 200, done: first }],
     ['quarantine', { suspect, type: 'B', id: 'bad', done: before }],
-    ['requeue', { suspect, types: ['B'], done: all }],
+    ['requeue', { suspect, types: ['B'], entries: 198, done: all }],
     ['deregister', { suspect, types: ['A', 'B'], isLeft: true }],
     ['confirm', { suspect, plan: false, done: all }],
     ['review', { suspect, plan: false }],
     ['confirm', { suspect: suspectedAgain, plan: false, done: all }],
-    ['requeue', { suspect: suspectedAgain, types: ['B'], done: all }],
+    ['requeue', { suspect: suspectedAgain, types: ['B'], entries: 9, done: all }],
     ['deregister', { suspect: suspectedAgain, types: ['A', 'B'], isLeft: true }],
   ]);
 });

@@ -16,23 +16,27 @@ const suspect = { pool: 'p1', heartbeat: '', types: ['A', 'B'], evidence: 'no he
 
 const moved = (count: number, left = 0): Requeued => ({ outcome: 'moved', counts: [{ moved: count, left }] });
 
-/** Runs the chart to its end with these replies. Returns the outcome, the types of each requeue, and `isLeft` of each deregistration. */
+/**
+ * Runs the chart to its end with these replies. Returns the outcome, the types and known entries of each requeue, and `isLeft` of each
+ * deregistration.
+ */
 const run = async (
   held: readonly Held[],
   requeued: readonly Requeued[],
   { deregistered = 'deregistered', plan = false }: { deregistered?: 'deregistered' | 'left'; plan?: boolean } = {},
 ) => {
-  const [types, deregistrations]: [string[], boolean[]] = [[], []];
+  const [types, entries, deregistrations]: [string[], number[], boolean[]] = [[], [], []];
   const machine = poolMachine.provide({
     actors: {
       confirm: fromPromise<Confirmation, { suspect: Suspect; plan: boolean; done: PoolDone }>(async () => ({
         outcome: 'dead',
         held,
       })),
-      requeue: fromPromise<Requeued, { suspect: Suspect; types: readonly string[]; done: PoolDone }>(
+      requeue: fromPromise<Requeued, { suspect: Suspect; types: readonly string[]; entries: number; done: PoolDone }>(
         async ({ input }) => {
           const reply = requeued[types.length];
           types.push(input.types.join(' '));
+          entries.push(input.entries);
           if (reply === undefined) throw new Error(`no reply is left for ${input.types.join(' ')}`);
           return reply;
         },
@@ -47,7 +51,7 @@ const run = async (
   });
   const actor = createActor(machine, { input: { suspect, plan, grace: 0 } }).start();
   const outcome = (await toPromise(actor)) as PoolOutcome;
-  return { outcome, types, deregistrations };
+  return { outcome, types, entries, deregistrations };
 };
 
 test('a pool with entries that cannot be requeued stays registered', async () => {
@@ -94,8 +98,9 @@ test('types with few entries are requeued together, and each is counted', async 
 test('of a type with many entries no other is requeued together with it, and of many types sixteen', async () => {
   const many = Array.from({ length: 18 }, (_, i) => ({ type: `T${i}`, entries: i < 2 ? 101 : 1 }));
   const sixteen: Requeued = { outcome: 'moved', counts: Array.from({ length: 16 }, () => ({ moved: 1, left: 0 })) };
-  const { types } = await run(many, [moved(100, 1), moved(1), moved(101), sixteen]);
+  const { types, entries } = await run(many, [moved(100, 1), moved(1), moved(101), sixteen]);
   expect(types.slice(0, -1)).toEqual(['T0', 'T0', 'T1']);
+  expect(entries).toEqual([101, 1, 101, 1]);
   expect(types.at(-1)?.split(' ')).toHaveLength(16);
   const { types: all } = await run(
     many.map(({ type }) => ({ type, entries: 1 })),

@@ -1,6 +1,7 @@
 import type { PoolDone, Requeued, Suspect } from '../../machines/types/pool.ts';
 import type { RunAnswered } from '../redis/answered.ts';
 import type { Deps } from '../redis/deps.ts';
+import type { ReplyOf } from '../redis/replies.ts';
 import { refusalBehind } from '../redis/wrongTypes.ts';
 import type { NextMarksReader } from './nextMarks.ts';
 import { keysOfSuspect, readOwnTypes } from './poolLists.ts';
@@ -12,11 +13,18 @@ export interface RecoveryLimit {
   readonly windowS: number;
 }
 
+export interface RequeueOptions {
+  /** How many entries of the first type are known to be held. For many, several scripts are sent at once. */
+  readonly entries?: number;
+  /** What a planned rescue has done with the pool before; it gives no `entries`. */
+  readonly done?: PoolDone;
+}
+
 /**
- * Requeues a bounded number of a dead pool's entries of these types, one after the other. A planned rescue gives one type, and what was done
- * with the pool before: it stops before an entry that is not as planned.
+ * Requeues a bounded number of a dead pool's entries of these types, one after the other. A planned rescue gives one type, and stops before
+ * an entry that is not as planned.
  */
-export type Requeue = (suspect: Suspect, types: readonly string[], done?: PoolDone) => Promise<Requeued>;
+export type Requeue = (suspect: Suspect, types: readonly string[], options?: RequeueOptions) => Promise<Requeued>;
 
 export const createRequeue = ({
   connection: { redis },
@@ -28,6 +36,7 @@ export const createRequeue = ({
   batch,
   recovery,
   onUncounted,
+  onLostReply,
 }: Pick<Deps, 'connection' | 'keys'> & {
   runAnswered: RunAnswered;
   registry: RegistryReader;
@@ -39,8 +48,11 @@ export const createRequeue = ({
   recovery: RecoveryLimit;
   /** Called with the reason if entries were requeued but their recoveries could not be recorded. */
   onUncounted: (reason: string) => void;
+  /** Called with the error of a script, if another one of the same step was done. */
+  onLostReply: (error: unknown) => void;
 }): Requeue => {
-  const requeue: Requeue = async (suspect, types, done = nothing) => {
+  const requeue: Requeue = async (suspect, types, options = {}) => {
+    const { entries = 0, done = nothing } = options;
     const { pool, heartbeat, fence, pass = '' } = suspect;
     const [first = ''] = types;
     const asked = types.some(mayShareKeys) ? [first] : types;
@@ -57,39 +69,66 @@ export const createRequeue = ({
     const keysOf = (type: string) => [keys.inProgress(type, pool), queue(type), lock(type), lockInfo(type)];
     try {
       const next = await nextMarks(suspect, first, done, batch);
-      const reply = await runAnswered(
-        'requeue',
-        [
-          ...[pools, keys.heartbeat(pool), recoveries, recovered, quarantine, dead, keys.rescueNote(pool)],
-          ...some.flatMap(keysOf),
-        ],
-        [
-          ...[pool, heartbeatAge, heartbeat, batch, recovery.maxRecoveries, recovery.windowS, pass],
-          ...[...some, ...(next === undefined ? [] : [next.marks, next.from])],
-        ],
-        fence,
-        { pass: `rescue/${pass}`, why: 'dead-pool' },
-      );
+      const run = () =>
+        runAnswered(
+          'requeue',
+          [
+            ...[pools, keys.heartbeat(pool), recoveries, recovered, quarantine, dead, keys.rescueNote(pool)],
+            ...some.flatMap(keysOf),
+          ],
+          [
+            ...[pool, heartbeatAge, heartbeat, batch, recovery.maxRecoveries, recovery.windowS, pass],
+            ...[...some, ...(next === undefined ? [] : [next.marks, next.from])],
+          ],
+          fence,
+          { pass: `rescue/${pass}`, why: 'dead-pool' },
+        );
+      const calls = some.length === 1 && entries > batch ? callsAtOnce : 1;
+      const reply = sumOf(await Promise.allSettled(Array.from({ length: calls }, run)), onLostReply);
       if (reply.outcome === 'alive') return reply;
       const { outcome, counts, poison, uncounted } = reply;
       if (uncounted !== '') onUncounted(uncounted);
       const [{ moved, left } = { moved: 0, left: 0 }] = counts;
       const isOvertaken = next !== undefined && moved === 0 && left > 0 && left <= next.from;
       // Another reaper has taken all of the entries whose marks were given.
-      if (isOvertaken) return await requeue(suspect, types, done);
+      if (isOvertaken) return await requeue(suspect, types, options);
       return { outcome, counts, poison: poison || undefined };
     } catch (error) {
       const reason = await refusalBehind(redis, error, keysOfSuspect(keys, suspect, first));
       if (reason === undefined) throw error;
       // What refuses may be a key of another type.
-      if (some.length > 1) return requeue(suspect, [first], done);
+      if (some.length > 1) return requeue(suspect, [first], options);
       return { outcome: 'refused', reason };
     }
   };
   return requeue;
 };
 
+/** Scripts that one step sends for a list with many entries. So Redis has work while this process reads the replies of other pools. */
+const callsAtOnce = 2;
+
 const nothing: PoolDone = { moved: {}, quarantined: [] };
 
 /** Whether a key of this type may be a key of another type: a step proves its keys before it creates one. */
 const mayShareKeys = (type: string): boolean => type.includes(':');
+
+type Reply = ReplyOf<'requeue'>;
+
+/**
+ * One reply for the scripts of a step: what they moved in all, and what is left after the last. What kept another one from moving entries
+ * also keeps the next step from it. Without any that moved, the reply or the error of the first.
+ */
+const sumOf = (results: readonly PromiseSettledResult<Reply>[], onLostReply: (error: unknown) => void): Reply => {
+  const done = results.flatMap((of) => (of.status === 'fulfilled' && of.value.outcome === 'moved' ? [of.value] : []));
+  const [first] = results;
+  const last = done.at(-1);
+  if (last === undefined) {
+    if (first?.status !== 'fulfilled') throw first?.reason;
+    return first.value;
+  }
+  for (const of of results) if (of.status === 'rejected') onLostReply(of.reason);
+  if (done.length === 1) return last;
+  const moved = done.reduce((sum, { counts: [of] }) => sum + (of?.moved ?? 0), 0);
+  const left = last.counts[0]?.left ?? 0;
+  return { ...last, counts: [{ moved, left }], uncounted: done.map((of) => of.uncounted).find(Boolean) ?? '' };
+};

@@ -124,6 +124,8 @@ export interface PoolContext extends PoolInput {
   readonly held: readonly Held[];
   /** Index in `held` of the first type whose entries are not requeued yet. */
   readonly at: number;
+  /** How many entries of that type are left, if a step has begun it. */
+  readonly left: number | undefined;
   readonly moved: Readonly<Record<string, number>>;
   /** Job whose entry must not be requeued. */
   readonly poison: string | undefined;
