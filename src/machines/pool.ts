@@ -23,17 +23,17 @@ const failed = [
  * 1. `suspect`: its grace is over (`pools` has waited it out), or it has none.
  * 2. `acting`: one step after another. It handles their failures once.
  *    - `confirm`: looks again. A pool that is alive ends in `alive`, a plan in `planned`, or in `abandoned` as its rescue would.
- *    - `requeue`: requeues its entries, a bounded batch of one type or of several at a time, until none is left.
+ *    - `requeue`: requeues its entries, a bounded number of one type or of several at a time, until none is left.
  *    - `quarantine`: quarantines an entry whose job was recovered too often; `requeue` stopped before it.
  *    - `deregister`: removes the pool. New entries lead back to `confirm`.
  * 3. `backingOff`, then `review`: a step failed, or was not taken because of a disruption. Its cause may have delayed the
  *    heartbeat of a live pool, so the pool is suspected again, and ends in `awaitingGrace` where it has a grace.
- * 4. Final: `rescued`; `cleaned` (nothing to requeue, as after a graceful stop, or another reaper removed it); `alive`; `planned`; `abandoned` (too many
- *    failures, a lost lease, a stop, or entries that cannot be requeued); `awaitingGrace`.
+ * 4. Final: `rescued`; `cleaned` (nothing to requeue, as after a graceful stop, or another reaper removed it); `alive`; `planned`; `awaitingGrace`;
+ *    `abandoned` (too many failures, a lost lease, a stop, or entries that cannot be requeued).
  *
- * Every step is one script that checks whether the pool is dead; a pool that has come alive ends in `alive`. A type that
- * cannot be requeued, because a key has the wrong type or its list may be another pool's, is passed over: the other types go
- * on, then the pool ends as `abandoned` and stays registered, so that its entries are still known as its own.
+ * Every step is one script, or twice the same, that checks whether the pool is dead; one that has come alive ends in `alive`. A type that cannot be
+ * requeued, because a key has the wrong type or its list may be another pool's, is passed over: the other types go on, then the pool ends as
+ * `abandoned` and stays registered, so that its entries are still known as its own.
  */
 export const poolMachine = poolSetup.createMachine({
   id: 'pool',
@@ -95,7 +95,7 @@ export const poolMachine = poolSetup.createMachine({
           },
         },
         requeue: {
-          description: 'Requeues a bounded batch of entries, of one job type or several.',
+          description: 'Requeues a bounded number of entries, of one job type or several.',
           invoke: {
             id: 'requeue',
             src: 'requeue',
@@ -107,6 +107,14 @@ export const poolMachine = poolSetup.createMachine({
             }),
             onDone: [
               { guard: { type: 'isAlive', params: replied }, target: '#pool.alive' },
+              {
+                guard: { type: 'isCutOff', params: replied },
+                target: '#pool.backingOff',
+                actions: [
+                  { type: 'countMoved', params: replied },
+                  { type: 'countCutOff', params: replied },
+                ],
+              },
               {
                 guard: { type: 'isPoisoned', params: replied },
                 target: 'quarantine',

@@ -139,7 +139,7 @@ export interface ReaperOptions {
          */
         orphanedAfter?: Duration | undefined;
         /**
-         * Entries that one step requeues at most.
+         * Entries that one script requeues at most.
          * @default 100
          */
         batchSize?: number | undefined;

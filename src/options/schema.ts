@@ -68,7 +68,7 @@ const rescue = z.strictObject({
     timer().prefault('30s'),
     'How long an entry of a live pool must be unobserved before it counts as orphaned and is requeued.',
   ),
-  batchSize: option(count(5_000).default(100), 'Entries that one step requeues at most.'),
+  batchSize: option(count(5_000).default(100), 'Entries that one script requeues at most.'),
   concurrency: option(count(256).default(16), 'Dead pools that are rescued at the same time.'),
   maxRecoveries: option(
     count(100).default(3),

@@ -364,6 +364,23 @@ const steered = async (input: Partial<PoolInput>, ...taken: Parameters<typeof wa
   return { output: (await walk(machine, path, { remote, coverage, inspect })).getSnapshot().output, asked };
 };
 
+test('what a step moved counts, though one of its scripts failed; then the pool is suspected again', async () => {
+  const failure = new Error('ERR odd');
+  const steps = [
+    done('confirm', held(300, 0)),
+    done('requeue', { outcome: 'moved', counts: [{ moved: 100, left: 200 }], poison: 'bad', failure }),
+    pause,
+    done('review', { outcome: 'suspect', suspect }),
+  ];
+  const input = { grace: 15_000 };
+  const { output, asked } = await steered(input, ...steps);
+  expect(output).toMatchObject({ outcome: 'again' });
+  expect(output).toMatchObject({
+    input: { before: { moved: { A: 100 }, failures: 1, error: 'ERR odd', cause: failure } },
+  });
+  expect(asked.map(([step]) => step)).toEqual(['confirm', 'requeue', 'review']);
+});
+
 test('a step is asked with how many entries its type holds, as the latest reply says', async () => {
   const { asked } = await steered(
     {},

@@ -1,7 +1,9 @@
 import type { PoolDone, Requeued, Suspect } from '../../machines/types/pool.ts';
 import type { RunAnswered } from '../redis/answered.ts';
 import type { Deps } from '../redis/deps.ts';
+import { isHopeless } from '../redis/errors.ts';
 import type { ReplyOf } from '../redis/replies.ts';
+import { FencedError } from '../redis/scripts.ts';
 import { refusalBehind } from '../redis/wrongTypes.ts';
 import type { NextMarksReader } from './nextMarks.ts';
 import { keysOfSuspect, readOwnTypes } from './poolLists.ts';
@@ -21,7 +23,7 @@ export interface RequeueOptions {
 }
 
 /**
- * Requeues a bounded number of a dead pool's entries of these types, one after the other. A planned rescue gives one type, and stops before
+ * Requeues a batch of a dead pool's entries of these types, one after the other, or two batches of one type. A planned rescue gives one type, and stops before
  * an entry that is not as planned.
  */
 export type Requeue = (suspect: Suspect, types: readonly string[], options?: RequeueOptions) => Promise<Requeued>;
@@ -36,7 +38,7 @@ export const createRequeue = ({
   batch,
   recovery,
   onUncounted,
-  onLostReply,
+  onError,
 }: Pick<Deps, 'connection' | 'keys'> & {
   runAnswered: RunAnswered;
   registry: RegistryReader;
@@ -48,8 +50,8 @@ export const createRequeue = ({
   recovery: RecoveryLimit;
   /** Called with the reason if entries were requeued but their recoveries could not be recorded. */
   onUncounted: (reason: string) => void;
-  /** Called with the error of a script, if another one of the same step was done. */
-  onLostReply: (error: unknown) => void;
+  /** Called with each error of a script with which its step does not fail. */
+  onError: (error: unknown) => void;
 }): Requeue => {
   const requeue: Requeue = async (suspect, types, options = {}) => {
     const { entries = 0, done = nothing } = options;
@@ -84,15 +86,15 @@ export const createRequeue = ({
           { pass: `rescue/${pass}`, why: 'dead-pool' },
         );
       const calls = some.length === 1 && entries > batch ? callsAtOnce : 1;
-      const reply = sumOf(await Promise.allSettled(Array.from({ length: calls }, run)), onLostReply);
+      const reply = sumOf(await Promise.allSettled(Array.from({ length: calls }, run)), onError);
       if (reply.outcome === 'alive') return reply;
-      const { outcome, counts, poison, uncounted } = reply;
+      const { outcome, counts, poison, uncounted, failure } = reply;
       if (uncounted !== '') onUncounted(uncounted);
-      const [{ moved, left } = { moved: 0, left: 0 }] = counts;
+      const [{ moved, left } = nothingMoved] = counts;
       const isOvertaken = next !== undefined && moved === 0 && left > 0 && left <= next.from;
       // Another reaper has taken all of the entries whose marks were given.
       if (isOvertaken) return await requeue(suspect, types, options);
-      return { outcome, counts, poison: poison || undefined };
+      return { outcome, counts, poison: poison || undefined, failure };
     } catch (error) {
       const reason = await refusalBehind(redis, error, keysOfSuspect(keys, suspect, first));
       if (reason === undefined) throw error;
@@ -112,23 +114,31 @@ const nothing: PoolDone = { moved: {}, quarantined: [] };
 /** Whether a key of this type may be a key of another type: a step proves its keys before it creates one. */
 const mayShareKeys = (type: string): boolean => type.includes(':');
 
-type Reply = ReplyOf<'requeue'>;
+type Reply = ReplyOf<'requeue'> & { readonly failure?: unknown };
+const nothingMoved = { moved: 0, left: 0 };
 
 /**
- * One reply for the scripts of a step: what they moved in all, and what is left after the last. What kept another one from moving entries
- * also keeps the next step from it. Without any that moved, the reply or the error of the first.
+ * One reply for the scripts of a step, which are of one type if there are several: what they moved in all, and what is left after the last
+ * reply. Without any that moved entries, the reply or the error of the first. Errors that it does not throw are told.
  */
-const sumOf = (results: readonly PromiseSettledResult<Reply>[], onLostReply: (error: unknown) => void): Reply => {
-  const done = results.flatMap((of) => (of.status === 'fulfilled' && of.value.outcome === 'moved' ? [of.value] : []));
-  const [first] = results;
+const sumOf = (results: readonly PromiseSettledResult<Reply>[], onError: (error: unknown) => void): Reply => {
+  const replies = results.flatMap((of) => (of.status === 'fulfilled' ? [of.value] : []));
+  const errors = results.flatMap((of) => (of.status === 'rejected' ? [of.reason as unknown] : []));
+  const done = replies.filter((reply) => reply.outcome === 'moved');
   const last = done.at(-1);
-  if (last === undefined) {
-    if (first?.status !== 'fulfilled') throw first?.reason;
-    return first.value;
-  }
-  for (const of of results) if (of.status === 'rejected') onLostReply(of.reason);
-  if (done.length === 1) return last;
-  const moved = done.reduce((sum, { counts: [of] }) => sum + (of?.moved ?? 0), 0);
-  const left = last.counts[0]?.left ?? 0;
-  return { ...last, counts: [{ moved, left }], uncounted: done.map((of) => of.uncounted).find(Boolean) ?? '' };
+  const isLost = last === undefined && results[0]?.status === 'rejected';
+  for (const error of isLost ? errors.slice(1) : errors) onError(error);
+  if (isLost) throw errors[0];
+  if (last === undefined) return replies[0] as Reply;
+  const [{ left } = nothingMoved, ...more] = last.counts;
+  const moved = done.reduce((sum, { counts: [of = nothingMoved] }) => sum + of.moved, 0);
+  return {
+    ...last,
+    counts: [{ moved, left }, ...more],
+    uncounted: done.find(({ uncounted }) => uncounted !== '')?.uncounted ?? '',
+    failure: errors.find((error) => !isMetAgain(error)),
+  };
 };
+
+/** Whether the next step meets the error, too, at once. */
+const isMetAgain = (error: unknown): boolean => error instanceof FencedError || isHopeless(error);

@@ -70,7 +70,7 @@ export interface PoolsOptions extends Pick<Deps, 'connection' | 'keys' | 'script
   onUncounted?: (reason: string) => void;
   /** How many disruptions this process has seen so far (`Preflight`). */
   disruptions?: () => number;
-  /** Called with the error of a script that was done although its reply was lost, or next to one of the same step that was done. */
+  /** Called with each error of a script with which its step does not fail: it was done although its reply was lost, or another one was. */
   onLostReply?: (error: unknown) => void;
   /** Called once for each pool whose heartbeat is ahead of Redis, with the seconds. */
   onClockAhead?: (pool: string, seconds: number) => void;
@@ -97,7 +97,7 @@ export const createPools = ({
     ...createPoolFinder({ ...options, registry, suspects, watch, onClockAhead }),
     ...review,
     ...registryReads({ connection, keys, clock, registry }),
-    requeue: createRequeue({ ...options, runAnswered, registry, nextMarks, onUncounted, onLostReply }),
+    requeue: createRequeue({ ...options, runAnswered, registry, nextMarks, onUncounted, onError: onLostReply }),
     nextMarks,
     deregister: createDeregister({ ...options, runAnswered, registry }),
     ...createCounters({ ...options, readNames: (types) => registry.read([], types) }),

@@ -102,6 +102,7 @@ export type Reviewed = Alive | { readonly outcome: 'suspect'; readonly suspect: 
 /**
  * What `requeue` did. `counts`: for each type that it began, in their order, how many entries it moved and how many are left; it
  * begins the next type when none is left. `poison`: the job before whose entry it stopped, because that was recovered too often.
+ * `failure`: the error of one of its scripts, where another one moved entries; left out where the next step meets the same error.
  */
 export type Requeued =
   | Alive
@@ -109,6 +110,7 @@ export type Requeued =
       readonly outcome: 'moved';
       readonly counts: readonly { readonly moved: number; readonly left: number }[];
       readonly poison?: string | undefined;
+      readonly failure?: unknown;
     }
   | TypeRefused;
 /** `again`: the entry was gone, or may be requeued after all: `requeue` tries again. */

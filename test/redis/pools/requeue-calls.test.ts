@@ -5,7 +5,7 @@ import { createRegistryReader } from '../../../src/io/pools/registry.ts';
 import { createRequeue } from '../../../src/io/pools/requeue.ts';
 import { createSuspects } from '../../../src/io/pools/suspects.ts';
 import { createRunAnswered, type RunAnswered } from '../../../src/io/redis/answered.ts';
-import { createScripts } from '../../../src/io/redis/scripts.ts';
+import { createScripts, FencedError } from '../../../src/io/redis/scripts.ts';
 import { redisFixture } from '../../support/fixture.ts';
 import { second } from '../../support/jobs.ts';
 
@@ -50,7 +50,7 @@ const stepWith = (...runs: readonly ((script: Script) => ReturnType<Script>)[]) 
     batch: 5,
     recovery: { maxRecoveries: 3, windowS: 86_400 },
     onUncounted: (reason) => void uncounted.push(reason),
-    onLostReply: (error) => void failed.push(error),
+    onError: (error) => void failed.push(error),
   });
   return { requeue, began, uncounted, failed };
 };
@@ -116,30 +116,42 @@ test('what one script moved is counted, though the pool was alive for the other 
   expect(await queued()).toEqual(entriesTo(5));
 });
 
-test.each([0, 1])('what one script moved is counted, though number %i failed', async (index) => {
+test.each([0, 1])('what one script moved is counted, though number %i failed; the step says so', async (index) => {
   await hold(12);
   const lost = new Error('Connection is closed.');
   const runs = [(script: Script) => script(), (script: Script) => script()];
   runs[index] = fails(lost);
   const { requeue, failed } = stepWith(...runs);
-  expect(await requeue(suspect, ['X'], { entries: 12 })).toEqual(moved(5, 7));
+  expect(await requeue(suspect, ['X'], { entries: 12 })).toEqual({ ...moved(5, 7), failure: lost });
   expect(failed).toEqual([lost]);
 });
 
-test('if both scripts fail, the step fails with the first error', async () => {
+test.each([new FencedError(), new Error('WRONGTYPE Operation against a key holding the wrong kind of value')])(
+  'the next step meets the same error: %s',
+  async (error) => {
+    await hold(12);
+    const { requeue, failed } = stepWith((script) => script(), fails(error));
+    expect(await requeue(suspect, ['X'], { entries: 12 })).toEqual(moved(5, 7));
+    expect(failed).toEqual([error]);
+  },
+);
+
+test('if both scripts fail, the step fails with the first error, and the other is told', async () => {
   await hold(12);
   const [first, other] = [new Error('first'), new Error('other')];
   const { requeue, failed } = stepWith(fails(first), fails(other));
   await expect(requeue(suspect, ['X'], { entries: 12 })).rejects.toBe(first);
-  expect(failed).toEqual([]);
+  expect(failed).toEqual([other]);
   expect(await redis.llen(held)).toBe(12);
 });
 
-test('a pool that is alive is alive, though the second script failed', async () => {
+test('a pool that is alive is alive, though the second script failed, which is told', async () => {
   await hold(12);
   await redis.hset(keys.heartbeat('p'), 'heartbeat_at', second());
-  const { requeue } = stepWith((script) => script(), fails(new Error('other')));
+  const other = new Error('other');
+  const { requeue, failed } = stepWith((script) => script(), fails(other));
   expect(await requeue(suspect, ['X'], { entries: 12 })).toEqual({ outcome: 'alive' });
+  expect(failed).toEqual([other]);
 });
 
 test('recoveries that could not be recorded are reported once for a step', async () => {
