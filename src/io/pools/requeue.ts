@@ -119,7 +119,7 @@ const nothingMoved = { moved: 0, left: 0 };
 
 /**
  * One reply for the scripts of a step, which are of one type if there are several: what they moved in all, and what is left after the last
- * reply. Without any that moved entries, the reply or the error of the first. Errors that it does not throw are told.
+ * reply. Without any that moved entries, the reply or the error of the first. Errors that it does not throw are reported.
  */
 const sumOf = (results: readonly PromiseSettledResult<Reply>[], onError: (error: unknown) => void): Reply => {
   const replies = results.flatMap((of) => (of.status === 'fulfilled' ? [of.value] : []));

@@ -136,7 +136,7 @@ test.each([new FencedError(), new Error('WRONGTYPE Operation against a key holdi
   },
 );
 
-test('if both scripts fail, the step fails with the first error, and the other is told', async () => {
+test('if both scripts fail, the step fails with the first error, and the other one is reported', async () => {
   await hold(12);
   const [first, other] = [new Error('first'), new Error('other')];
   const { requeue, failed } = stepWith(fails(first), fails(other));
@@ -145,7 +145,7 @@ test('if both scripts fail, the step fails with the first error, and the other i
   expect(await redis.llen(held)).toBe(12);
 });
 
-test('a pool that is alive is alive, though the second script failed, which is told', async () => {
+test('a pool that is alive is alive, though the second script failed, which is reported', async () => {
   await hold(12);
   await redis.hset(keys.heartbeat('p'), 'heartbeat_at', second());
   const other = new Error('other');
