@@ -144,7 +144,8 @@ const noPool = ({ queues, pools, namespace }: NamespaceState): Problem[] => {
     });
   }
   const queued = waiting.reduce((sum, queue) => sum + queue.queued, 0);
-  const message = `no pool is alive: ${count(queued, 'job', 'jobs')} of ${count(waiting.length, 'type waits', 'types wait')}: start a jobservice`;
+  const jobs = `${count(queued, 'job', 'jobs')} of ${count(waiting.length, 'type', 'types')}`;
+  const message = `no pool is alive: ${jobs} ${queued === 1 ? 'waits' : 'wait'}: start a jobservice`;
   const counts = { queued, types: waiting.length };
   return [problem('all-pools-dead', 'critical', ['namespace', namespace], message, undefined, counts)];
 };

@@ -87,6 +87,12 @@ describe('a type', () => {
     expect(lines({ queues, pools: [poolState('p', { isAlive: false })] })).toEqual([
       'critical all-pools-dead: no pool is alive: 3 jobs of 2 types wait: start a jobservice',
     ]);
+    expect(lines({ queues: queues.slice(0, 1), pools: [poolState('p', { isAlive: false })] })).toEqual([
+      'critical all-pools-dead: no pool is alive: 2 jobs of 1 type wait: start a jobservice',
+    ]);
+    expect(lines({ queues: queues.slice(1), pools: [poolState('p', { isAlive: false })] })).toEqual([
+      'critical all-pools-dead: no pool is alive: 1 job of 1 type waits: start a jobservice',
+    ]);
   });
 });
 
