@@ -1,7 +1,7 @@
 import type { ErrorActorEvent } from 'xstate';
 import { finalOutput } from './finalOutput.ts';
 import { PlanMovedError } from './plannedPool.ts';
-import { nextEntries, nextTypes, poolSetup } from './poolSetup.ts';
+import { failureIn, nextEntries, nextTypes, poolSetup } from './poolSetup.ts';
 import type { PlannedRescue } from './types/changes.ts';
 import type { PoolContext, PoolDone, PoolEnd, PoolInput, PoolResult, Suspect } from './types/pool.ts';
 
@@ -112,7 +112,7 @@ export const poolMachine = poolSetup.createMachine({
                 target: '#pool.backingOff',
                 actions: [
                   { type: 'countMoved', params: replied },
-                  { type: 'countCutOff', params: replied },
+                  { type: 'countFailure', params: ({ event }) => ({ error: failureIn(event.output) }) },
                 ],
               },
               {

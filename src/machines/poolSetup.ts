@@ -125,11 +125,6 @@ export const poolSetup = setup({
       error: (_, params: { error: unknown }) => messageOf(params.error),
       cause: (_, params: { error: unknown }) => params.error,
     }),
-    countCutOff: assign({
-      failures: ({ context }) => context.failures + 1,
-      error: (_, params: { reply: Requeued }) => messageOf(failureIn(params.reply)),
-      cause: (_, params: { reply: Requeued }) => failureIn(params.reply),
-    }),
     suspectAgain: assign({
       suspect: ({ context }, params: { reply: Reviewed }) =>
         params.reply.outcome === 'alive' ? context.suspect : params.reply.suspect,
@@ -154,7 +149,8 @@ const unreadableIn = (held: readonly Held[]): readonly string[] => [
 ];
 const heldIn = (reply: Confirmation): readonly Held[] => (reply.outcome === 'dead' ? reply.held : []);
 const poisonIn = (reply: Requeued): string | undefined => (reply.outcome === 'moved' ? reply.poison : undefined);
-const failureIn = (reply: Requeued): unknown => (reply.outcome === 'moved' ? reply.failure : undefined);
+/** The error of one of the scripts of a step, where another one moved entries. */
+export const failureIn = (reply: Requeued): unknown => (reply.outcome === 'moved' ? reply.failure : undefined);
 const refusedIn = (reply: Requeued | Quarantining): string | undefined =>
   reply.outcome === 'refused' ? reply.reason : undefined;
 /** For how many types nothing more can be done. */

@@ -23,8 +23,8 @@ export interface RequeueOptions {
 }
 
 /**
- * Requeues a batch of a dead pool's entries of these types, one after the other, or two batches of one type. A planned rescue gives one type, and stops before
- * an entry that is not as planned.
+ * Requeues a batch of a dead pool's entries of these types, one after the other, or two batches of one type. A planned rescue gives one
+ * type, and stops before an entry that is not as planned.
  */
 export type Requeue = (suspect: Suspect, types: readonly string[], options?: RequeueOptions) => Promise<Requeued>;
 
