@@ -9,29 +9,42 @@ import { keysOf } from '../src/io/redis/keys.ts';
 import { createScripts, type Scripts } from '../src/io/redis/scripts.ts';
 import { readOptions } from '../src/options.ts';
 import type { RedisServer } from '../test/support/redisServer.ts';
+import { apartFrom } from './load.ts';
 import { type GetTimes, getTimesDuring } from './otherClient.ts';
 import { median, namespace, type Report, redisCpu, sweepOnce } from './support.ts';
 
 const rounds = 3;
+
+const together: typeof apartFrom = (_, begin) => begin((work) => work());
 
 /** With the tracked jobs that are there, all healthy. */
 export const benchGentle = async (server: RedisServer, report: Report, jobs: number): Promise<void> => {
   const { maxRedisShare } = readOptions({ redis: server.url, namespace }).sweep;
   const alone: GetTimes[] = [];
   const kinds = [
-    { name: `default share (${maxRedisShare})`, sweep: {}, target: true },
-    { name: `default share (${maxRedisShare}), screened`, sweep: { screen: true }, target: true },
-    { name: 'share 1', sweep: { maxRedisShare: 1 }, target: false },
-    { name: 'share 1, screened', sweep: { maxRedisShare: 1, screen: true }, target: false },
+    { name: `default share (${maxRedisShare})`, sweep: {}, target: true, isApart: false },
+    { name: `default share (${maxRedisShare}), screened`, sweep: { screen: true }, target: true, isApart: false },
+    {
+      name: `default share (${maxRedisShare}), the sweep on a processor of its own`,
+      sweep: {},
+      target: true,
+      isApart: true,
+    },
+    { name: 'share 1', sweep: { maxRedisShare: 1 }, target: false, isApart: false },
+    { name: 'share 1, screened', sweep: { maxRedisShare: 1, screen: true }, target: false, isApart: false },
   ].map((kind) => ({ ...kind, turns: [] as { gets: GetTimes; us: number; share: number }[] }));
   for (let round = 0; round < rounds; round++) {
     alone.push(await getTimesDuring(server.port, () => sleep(2_000)));
-    for (const { sweep, turns } of kinds) {
+    for (const { sweep, turns, isApart } of kinds) {
       const before = await redisCpu(server.client);
       let ms = 0;
-      const gets = await getTimesDuring(server.port, async () => {
-        ms = (await sweepOnce(server.url, { keep: jobs }, { sweep })).durationMs;
-      });
+      const gets = await (isApart ? apartFrom : together)(server.pid, (run) =>
+        getTimesDuring(server.port, () =>
+          run(async () => {
+            ms = (await sweepOnce(server.url, { keep: jobs }, { sweep })).durationMs;
+          }),
+        ),
+      );
       turns.push({ gets, us: (ms * 1_000) / jobs, share: ((await redisCpu(server.client)) - before) / ms });
     }
   }

@@ -1,8 +1,10 @@
-/** The speed of requeueing the entries of dead pools, compared with one entry a call. */
+/** The speed of requeueing the entries of dead pools, compared with one entry a call, and the GETs of another client meanwhile. */
 import assert from 'node:assert/strict';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
 import { createReaper } from '../src/index.ts';
 import type { RedisServer } from '../test/support/redisServer.ts';
+import { type GetTimes, getTimesDuring } from './otherClient.ts';
 import { key, median, namespace, type Report } from './support.ts';
 import { buildUpstream } from './upstream.ts';
 
@@ -54,7 +56,8 @@ const rescue = async (url: string): Promise<number> => {
   return ms;
 };
 
-export const benchRequeue = async ({ client, url, port }: RedisServer, report: Report): Promise<void> => {
+export const benchRequeue = async (server: RedisServer, report: Report): Promise<void> => {
+  const { client, url, port } = server;
   const { requeue: fromGo } = buildUpstream();
   const requeueOne = async () =>
     fromGo === undefined ? requeueHere(client) : ((await fromGo(port, entries, type, pools)).us * entries) / 1_000;
@@ -81,4 +84,20 @@ export const benchRequeue = async ({ client, url, port }: RedisServer, report: R
     );
   row('first rescue of a process', first);
   row('the next ones', median(warm));
+  await benchOthers(server, report);
+};
+
+/** What a rescue leaves of Redis to others. */
+const benchOthers = async ({ client, url, port }: RedisServer, report: Report): Promise<void> => {
+  const [alone, meanwhile]: [GetTimes[], GetTimes[]] = [[], []];
+  for (let turn = 0; turn < turns; turn++) {
+    await hold(client);
+    alone.push(await getTimesDuring(port, () => sleep(1_000)));
+    meanwhile.push(await getTimesDuring(port, () => rescue(url)));
+  }
+  const of = (times: readonly GetTimes[], what: 'median' | 'p99') => median(times.map((one) => one[what])).toFixed(2);
+  report(
+    'GETs of another client during the requeue of 100,000 entries in 20 pools',
+    `p99 ${of(meanwhile, 'p99')} ms, median ${of(meanwhile, 'median')} ms; without a rescue ${of(alone, 'p99')} and ${of(alone, 'median')} ms`,
+  );
 };

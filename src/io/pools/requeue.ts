@@ -106,7 +106,7 @@ export const createRequeue = ({
   return requeue;
 };
 
-/** Scripts that one step sends for a list with many entries. So Redis has work while this process reads the replies of other pools. */
+/** Scripts that one step sends for a list with many entries. So Redis has work while this process reads a reply, also if one pool is dead. */
 const callsAtOnce = 2;
 
 const nothing: PoolDone = { moved: {}, quarantined: [] };
