@@ -1,8 +1,9 @@
 /**
  * Does what `main.go` does where there is no `go`: HSCAN with COUNT 100, then PING and HGETALL for each job, on one raw socket.
- * Arguments and output are the same. The callback of a reply sends the next command, without a promise in between. On a quiet
- * machine the event loop polls until the reply arrives, as Go's scheduler does for a while: a core that sleeps between two commands
- * would double the time. So its processor time is not that of the Go client. On a busy machine no core sleeps.
+ * Arguments and output are the same. The callback of a reply sends the next command, without a promise in between. On a quiet machine Go's
+ * scheduler polls for a while before its core sleeps. Here the event loop polls for the replies to HGETALL, and sleeps for the others:
+ * with polling for all the time is 0.7 of Go's, without any it is 1.4 of it. So its processor time is not that of the Go client. On a
+ * busy machine no core sleeps.
  */
 import { once } from 'node:events';
 import { connect } from 'node:net';
@@ -59,7 +60,8 @@ const isQuiet = async () => {
   return idleMs() - before > 100 * cpus().length;
 };
 
-let isPolling = await isQuiet();
+const isOnQuiet = await isQuiet();
+let isPolling = false;
 const socket = connect({ host: '127.0.0.1', port: Number(port), noDelay: true }).setEncoding('latin1');
 await once(socket, 'connect');
 const began = performance.now();
@@ -67,10 +69,12 @@ const cpu = process.cpuUsage();
 const reading = readAll();
 
 const send = ({ done, value }: IteratorResult<string[], void>) => {
+  const wasPolling = isPolling;
+  isPolling = !done && isOnQuiet && value[0] === 'HGETALL';
+  if (isPolling && !wasPolling) setImmediate(poll);
   if (!done) {
     return socket.write(`*${value.length}\r\n${value.map((arg) => `$${arg.length}\r\n${arg}\r\n`).join('')}`, 'latin1');
   }
-  isPolling = false;
   const ms = performance.now() - began;
   const { user, system } = process.cpuUsage(cpu);
   console.log(JSON.stringify({ jobs, ms, cpuMs: (user + system) / 1_000 }));
@@ -89,4 +93,3 @@ socket.on('data', (text: string) => {
   send(reading.next(parsed.reply));
 });
 send(reading.next());
-poll();

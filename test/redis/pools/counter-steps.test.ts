@@ -22,11 +22,11 @@ const connectionOf = (client: Redis): Connection => ({
   epoch: () => 1,
   close: async () => undefined,
 });
-const countersOf = (client: Redis, maxListsPerStep: number) =>
+const countersOf = (client: Redis, maxListsPerStep: number, scripts = createScripts(client)) =>
   createCounters({
     connection: connectionOf(client),
     keys,
-    scripts: createScripts(client),
+    scripts,
     clock: createTestClock(),
     readNames: async () => ({ readList: (type, pool) => ({ type, pool }) }),
     maxListsPerStep,
@@ -65,6 +65,24 @@ test('fault 148: several steps give the same counters as one step, and report by
   expect(inSteps.drift).toEqual([{ type: 'X', lockBefore: '7', lock: '2', fields: 2, size: { lock: 5, lockInfo: 5 } }]);
   expect(await redis.hgetall(keys.lockInfo('X'))).toEqual(after);
   expect(await recount()).toEqual({ drift: [], unreadable: [], locks: new Map([['X', ['2', '2']]]) });
+});
+
+test('a step of a recount compares 150 lists at most, for all of them may be wrong', async () => {
+  const many = Array.from({ length: 501 }, (_, i) => `p${i}`);
+  for (const pool of many) await redis.rpush(held(pool), 'a');
+  await redis.hset(keys.lockInfo('X'), Object.fromEntries(many.map((pool) => [pool, 2])));
+  const lists: number[] = [];
+  const real = createScripts(redis);
+  const run: typeof real.run = (name, ...call) => {
+    if (name === 'recount_pools') lists.push(call[0].length - 1);
+    return real.run(name, ...call);
+  };
+  const { drift } = await countersOf(redis, 500, { ...real, run }).recount(['X']);
+  expect(lists).toEqual([150, 150, 150, 51]);
+  expect(drift).toEqual([
+    { type: 'X', lockBefore: '0', lock: '501', fields: 501, size: { lock: -501, lockInfo: 501 } },
+  ]);
+  expect(await redis.hgetall(keys.lockInfo('X'))).toEqual(Object.fromEntries(many.map((pool) => [pool, '1'])));
 });
 
 test('fault 148: a lock that is missing, empty or no number, and fields that are none', async () => {
