@@ -125,7 +125,7 @@ interface StepwiseDeps extends Pick<Deps, 'connection' | 'keys' | 'clock'> {
  * Lists that one step of a recount compares. All may be wrong, and while lock_info has at most 512 fields, Redis reads half of it to find one:
  * 500 would take it 4 ms.
  */
-const maxWrongPerStep = 150;
+const maxWrongPerStep = 200;
 
 /** The steps for a type with more lists than one script may count. */
 const createStepwiseRebuild = ({ connection, keys, clock, lists, maxListsPerStep, keysOf, run }: StepwiseDeps) => {

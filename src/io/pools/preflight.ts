@@ -38,7 +38,7 @@ export interface Preflight {
 const probeLife = 10;
 
 /** Errors after which commands of pools may have failed too. */
-const isDisruption = (error: unknown): boolean => ['transient', 'refused'].includes(kindOfRedisError(error));
+export const isDisruption = (error: unknown): boolean => ['transient', 'refused'].includes(kindOfRedisError(error));
 
 /** @param onDisruption called once after a disruption, when Redis is fit again, with what it was. */
 export const createPreflight = ({

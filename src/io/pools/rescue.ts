@@ -4,7 +4,6 @@ import { createRunAnswered } from '../redis/answered.ts';
 import type { Deps } from '../redis/deps.ts';
 import { standing, walkAllKeys, walkKeysUntil } from '../redis/keyWalk.ts';
 import { existingOf } from '../redis/paged.ts';
-import { inTurns } from '../redis/turns.ts';
 import { type Expected, refusalBehind } from '../redis/wrongTypes.ts';
 import { createSuspectReview, type SuspectReview } from './confirm.ts';
 import { type CounterRebuild, createCounters, type LockReader, type PlannedRebuild } from './counters.ts';
@@ -18,6 +17,7 @@ import { createRegistryReader, type Registry, type RegistryReader } from './regi
 import { createRequeue, type RecoveryLimit, type Requeue } from './requeue.ts';
 import { createRequeuePlan } from './requeuePlan.ts';
 import { createSuspects } from './suspects.ts';
+import { inTurns } from './turns.ts';
 
 /** The steps of a rescue in Redis, in order: find → confirm → requeue → deregister, and recount. */
 export interface Pools extends PoolFinder, SuspectReview {
@@ -77,9 +77,6 @@ export interface PoolsOptions extends Pick<Deps, 'connection' | 'keys' | 'script
   onClockAhead?: (pool: string, seconds: number) => void;
 }
 
-/** With two scripts on their way, Redis has work while this process reads a reply. */
-const scriptsAtOnce = 2;
-
 export const createPools = ({
   grace = 15_000,
   onUncounted = () => {},
@@ -90,7 +87,7 @@ export const createPools = ({
 }: PoolsOptions): Pools => {
   const { connection, keys, scripts, clock } = options;
   const { redis } = connection;
-  const runAnswered = createRunAnswered({ keys, scripts: inTurns(scripts, scriptsAtOnce), clock, onLostReply });
+  const runAnswered = inTurns(createRunAnswered({ keys, scripts, clock, onLostReply }), connection);
   const suspects = createSuspects({ connection, keys, grace, disruptions });
   const registry = createRegistryReader({ ...options, suspects });
   const watch = createHeartbeatWatch({ ...options, redis });
