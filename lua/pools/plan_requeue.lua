@@ -46,7 +46,7 @@ end
 local isUncounted = refusalOf({ { recoveries, 'hash', 'HGET' }, { recovered, 'list' } })
 local death = deathOf(pool, seen, window, pass)
 -- Reads them as requeue does: few large entries at once.
-local STEP, MOST = 1000000, 8000000
+local STEP, MOST = 1000000, math.min(8000000, 1500 * limit)
 local count, poison, marks, size, stride = 0, {}, {}, 0, FIRST_STRIDE
 repeat
   local before = offset + count

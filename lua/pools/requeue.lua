@@ -66,8 +66,9 @@ end
 local uncounted = recordsRefusal(recoveries, recovered)
 local note = writableNote(noteKey)
 local death = deathOf(pool, seen, window, ARGV[7])
--- Reads and writes several entries and records with one command each, which is several times faster.
-local STEP, MOST = 1000000, 8000000
+-- Reads and writes several entries and records with one command each, which is several times faster. A script stops when the entries that it
+-- has moved are larger than its batch would be with 1.5 kB an entry: larger ones take longer.
+local STEP, MOST = 1000000, math.min(8000000, 1500 * batch)
 local size, stride = 0, FIRST_STRIDE
 -- The recoveries of some hundred entries ({ id, text, … }) that are not recorded yet: one record for several types takes much less time.
 local updates = {}

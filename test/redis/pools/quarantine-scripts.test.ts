@@ -150,8 +150,8 @@ test('a job whose id looks like a token is found', async () => {
 });
 
 test('requeue moves at most a batch, even past an entry that is larger than a step may read', async () => {
-  const entries = Array.from({ length: 25 }, (_, i) => entryOf(`j${i}`));
-  entries[20] = JSON.stringify({ name: 'X', id: 'j20', t: 1, args: { big: 'x'.repeat(1_500_000) } });
+  const entries = Array.from({ length: 2_005 }, (_, i) => entryOf(`j${i}`));
+  entries[2_000] = JSON.stringify({ name: 'X', id: 'j2000', t: 1, args: { big: 'x'.repeat(1_500_000) } });
   await seedPool(redis, 'p', { heartbeat: second(-600) });
   await redis.rpush(keys.inProgress('X', 'p'), ...entries);
   const reply = await scripts.run(
@@ -169,9 +169,9 @@ test('requeue moves at most a batch, even past an entry that is larger than a st
       keys.lock('X'),
       keys.lockInfo('X'),
     ],
-    ['p', 10_000, (await redis.hget(keys.heartbeat('p'), 'heartbeat_at')) ?? '', 20, 3, 86_400, '', 'X'],
+    ['p', 10_000, (await redis.hget(keys.heartbeat('p'), 'heartbeat_at')) ?? '', 2_000, 3, 86_400, '', 'X'],
   );
-  expect(reply).toMatchObject({ counts: [{ moved: 20, left: 5 }] });
+  expect(reply).toMatchObject({ counts: [{ moved: 2_000, left: 5 }] });
   expect(await redis.lrange(keys.inProgress('X', 'p'), 0, -1)).toEqual(entries.slice(0, 5));
   expect((await redis.lrange(keys.queue('X'), 0, -1)).map(sha1)).toEqual(entries.slice(5).map(sha1));
 });

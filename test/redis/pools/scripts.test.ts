@@ -277,6 +277,17 @@ describe('a requeue', () => {
     });
   });
 
+  test.each([
+    { bytes: 1_400, moved: 100 },
+    { bytes: 3_600, moved: 48 },
+    { bytes: 20_000, moved: 16 },
+  ])('of a batch of 100 with $bytes bytes each, $moved are moved by one script', async ({ bytes, moved }) => {
+    const large = Array.from({ length: 120 }, (_, i) => entry(`j${i}`, `,"x":"${'x'.repeat(bytes)}"`));
+    await pool(stale, ...large);
+    expect(await requeue(stale, { batch: 100 })).toEqual([moved, 120 - moved]);
+    expect(await redis.lrange(held, 0, -1)).toEqual(large.slice(0, 120 - moved));
+  });
+
   test('records the recoveries of the largest batch', async () => {
     await pool(stale, ...Array.from({ length: 5_000 }, (_, i) => entry(`j${i}`)));
     expect(await requeue(stale, { batch: 5_000 })).toEqual([5_000, 0]);
