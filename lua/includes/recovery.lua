@@ -1,4 +1,5 @@
 --- @include prove
+--- @include entry_id
 --- @include quarantine_record
 
 -- Counts how often the entries of a job were recovered from workers that died or lost them. Without a limit, a job that kills its worker
@@ -22,49 +23,10 @@ local function deathOf(pool, seen, windowS, pass)
   return { pool = pool, seen = seen, at = at, window = tonumber(windowS), pass = pass, first = first }
 end
 
--- Whether the top level of an entry may have a second id, from `at` on. Nested ids are common and do not count. It searches for quotes and
--- braces only, which is several times faster than reading the JSON.
-local function mayHaveSecondId(entry, at)
-  if find(entry, '\\u006', at, true) then
-    return true -- an i or a d, escaped
-  elseif not find(entry, '"id"', at, true) then
-    return false
-  end
-  local depth = 1
-  at = find(entry, '["{}%[%]]', at)
-  while at do
-    local found = byte(entry, at)
-    if found ~= 34 then
-      depth = depth + ((found == 123 or found == 91) and 1 or -1)
-    elseif depth == 1 and find(entry, '^"id"%s*:', at) then
-      return true
-    else
-      local slash
-      repeat
-        at = find(entry, '"', at + 1, true)
-        slash = at and at - 1
-        while slash and byte(entry, slash) == 92 do
-          slash = slash - 1
-        end
-      until not at or (at - slash) % 2 == 1
-      if not at then
-        return true
-      end
-    end
-    at = find(entry, '["{}%[%]]', at + 1)
-  end
-  return false
-end
-
 -- The id of an entry's job; nil if there is none, or if it has other bytes than printable ASCII, because a client might change them. Such
 -- entries are not counted. (gocraft and Harbor make ids of hex digits.)
 local function countedJobOf(entry)
-  -- The usual beginning of an entry of gocraft/work, without escapes. So most entries need not be scanned, which would take a good part of
-  -- a rescue.
-  local _, to, id = string.find(entry, '^{"name":"[^"\\]*","id":"([^"\\]+)",')
-  if not to or string.find(entry, '_job_kind_periodic_', 1, true) or mayHaveSecondId(entry, to + 1) then
-    id = jobOf(entry)
-  end
+  local id = idOf(entry)
   return id and string.find(id, '^[\32-\126]+$') and id or nil
 end
 

@@ -12,7 +12,7 @@ import { createUpstream } from '../../support/upstream.ts';
 const { server, opened } = await redisFixture();
 
 const keys = keysOf('t');
-const includes = ['entry', 'now', 'prove', 'quarantine_record', 'recovery'].map((name) =>
+const includes = ['entry', 'entry_id', 'now', 'prove', 'quarantine_record', 'recovery'].map((name) =>
   readFileSync(new URL(`../../../lua/includes/${name}.lua`, import.meta.url), 'utf8'),
 );
 const readBy = async (reader: string, entries: readonly string[]) => {
