@@ -5,7 +5,7 @@ import type { Redis } from 'ioredis';
 import { createReaper } from '../src/index.ts';
 import type { RedisServer } from '../test/support/redisServer.ts';
 import { type GetTimes, getTimesDuring } from './otherClient.ts';
-import { key, median, namespace, type Report } from './support.ts';
+import { key, median, namespace, type Report, redisCpu } from './support.ts';
 import { buildUpstream } from './upstream.ts';
 
 const entries = 100_000;
@@ -57,34 +57,60 @@ const rescue = async (url: string, count = entries): Promise<number> => {
   return ms;
 };
 
+/** Wall time, and processor time of the client and of Redis. */
+interface Cost {
+  readonly ms: number;
+  readonly clientMs: number;
+  readonly redisMs: number;
+}
+
+/** @param work of this process; resolves to its wall time in ms. */
+const costOf = async (client: Redis, work: () => Promise<number>): Promise<Cost> => {
+  const before = await redisCpu(client);
+  const cpu = process.cpuUsage();
+  const ms = await work();
+  const { user, system } = process.cpuUsage(cpu);
+  return { ms, clientMs: (user + system) / 1_000, redisMs: (await redisCpu(client)) - before };
+};
+
+const medianCost = (costs: readonly Cost[]): Cost => {
+  const of = (what: keyof Cost) => median(costs.map((cost) => cost[what]));
+  return { ms: of('ms'), clientMs: of('clientMs'), redisMs: of('redisMs') };
+};
+
 export const benchRequeue = async (server: RedisServer, report: Report): Promise<void> => {
   const { client, url, port } = server;
   const { requeue: fromGo } = buildUpstream();
-  const requeueOne = async () =>
-    fromGo === undefined ? requeueHere(client) : ((await fromGo(port, entries, type, pools)).us * entries) / 1_000;
-  const [ours, theirs]: [number[], number[]] = [[], []];
+  const requeueOne = async (): Promise<Cost> => {
+    if (fromGo === undefined) return costOf(client, () => requeueHere(client));
+    const before = await redisCpu(client);
+    const { us, cpuUs } = await fromGo(port, entries, type, pools);
+    const redisMs = (await redisCpu(client)) - before;
+    return { ms: (us * entries) / 1_000, clientMs: (cpuUs * entries) / 1_000, redisMs };
+  };
+  const [ours, theirs]: [Cost[], Cost[]] = [[], []];
   for (let turn = 0; turn < turns; turn++) {
-    for (const [times, requeue] of [
+    for (const [costs, requeue] of [
       [theirs, requeueOne],
-      [ours, () => rescue(url)],
+      [ours, () => costOf(client, () => rescue(url))],
     ] as const) {
       await hold(client);
-      times.push(await requeue());
+      costs.push(await requeue());
       assert.equal(await client.llen(key('jobs', type)), entries);
     }
   }
-  const [first = 0, ...warm] = ours;
+  const [first, ...warm] = ours as [Cost, ...Cost[]];
   const name = fromGo === undefined ? 'one entry a call from Node' : 'one entry a call from Go';
-  const other = median(theirs);
-  const row = (what: string, ms: number) =>
+  const other = medianCost(theirs);
+  const row = (what: string, { ms, clientMs, redisMs }: Cost) =>
     report(
       `requeue of 100,000 entries in 20 pools, ${what}`,
-      `${ms.toFixed(0)} ms, ${name} ${other.toFixed(0)} ms: ${(other / ms).toFixed(1)} × as fast`,
+      `${ms.toFixed(0)} ms, ${name} ${other.ms.toFixed(0)} ms: ${(other.ms / ms).toFixed(1)} × as fast; processor time: client ${clientMs.toFixed(0)} and ${other.clientMs.toFixed(0)} ms, Redis ${redisMs.toFixed(0)} and ${other.redisMs.toFixed(0)} ms`,
       '≥ 20 ×',
-      other / ms >= 20,
+      other.ms / ms >= 20,
     );
   row('first rescue of a process', first);
-  row('the next ones', median(warm));
+  row('the next ones', medianCost(warm));
   await benchOthers(server, report);
   for (const bytes of [400, 3_600, 20_000]) await benchScripts(server, report, bytes);
 };
