@@ -9,15 +9,12 @@ export interface SettledInput extends JobInput {
 }
 
 /** The final state of `jobMachine` in which a job ends in the first tick of its actor, and the output of that state. */
-export interface Settled {
+interface Settled {
   readonly state: 'keep' | 'done' | 'planned' | 'abandoned';
   readonly end: JobEnd;
 }
 
 type SettledSnapshot = Snapshot<JobOutcome> & { readonly value: Settled['state']; readonly context: JobContext };
-
-/** Where `compare` ends at once. Undefined for a job that has to act: it needs `jobMachine`, in a lane. */
-export const settle = (input: SettledInput): Settled | undefined => endOf(contextOf(input));
 
 /**
  * The actor logic of a job that ends in its first tick: nearly every job of a sweep. It takes `jobMachine` from `tracking` to a
@@ -48,6 +45,7 @@ const contextOf = (input: SettledInput): JobContext => {
   return { job, policy, plan, scope, page, judgement, judged, reply, moved, error };
 };
 
+/** Where `compare` ends at once. Undefined for a job that has to act: it needs `jobMachine`, in a lane. */
 const endOf = ({ plan, judgement, moved, reply, error }: JobContext): Settled | undefined => {
   if (moved !== undefined) return { state: 'keep', end: 'overtaken' };
   if (judgement?.verdict === 'keep') return { state: 'keep', end: 'kept' };
