@@ -5,7 +5,7 @@ import type { Redis } from 'ioredis';
 import { createReaper } from '../src/index.ts';
 import type { RedisServer } from '../test/support/redisServer.ts';
 import { type GetTimes, getTimesDuring } from './otherClient.ts';
-import { key, median, namespace, type Report, redisCpu } from './support.ts';
+import { type Cost, costOf, key, median, namespace, type Report, redisCpu } from './support.ts';
 import { buildUpstream } from './upstream.ts';
 
 const entries = 100_000;
@@ -55,22 +55,6 @@ const rescue = async (url: string, count = entries): Promise<number> => {
   await rescuer.stop();
   assert.equal(summary.entries, count);
   return ms;
-};
-
-/** Wall time, and processor time of the client and of Redis. */
-interface Cost {
-  readonly ms: number;
-  readonly clientMs: number;
-  readonly redisMs: number;
-}
-
-/** @param work of this process; resolves to its wall time in ms. */
-const costOf = async (client: Redis, work: () => Promise<number>): Promise<Cost> => {
-  const before = await redisCpu(client);
-  const cpu = process.cpuUsage();
-  const ms = await work();
-  const { user, system } = process.cpuUsage(cpu);
-  return { ms, clientMs: (user + system) / 1_000, redisMs: (await redisCpu(client)) - before };
 };
 
 const medianCost = (costs: readonly Cost[]): Cost => {

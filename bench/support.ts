@@ -83,6 +83,22 @@ export const redisCpu = async (client: Redis): Promise<number> => {
   return 1_000 * (of('used_cpu_user') + of('used_cpu_sys'));
 };
 
+/** Wall time, and processor time of the client and of Redis, in ms. */
+export interface Cost {
+  readonly ms: number;
+  readonly clientMs: number;
+  readonly redisMs: number;
+}
+
+/** @param work of this process; resolves to its wall time in ms. */
+export const costOf = async (client: Redis, work: () => Promise<number>): Promise<Cost> => {
+  const before = await redisCpu(client);
+  const cpu = process.cpuUsage();
+  const ms = await work();
+  const { user, system } = process.cpuUsage(cpu);
+  return { ms, clientMs: (user + system) / 1_000, redisMs: (await redisCpu(client)) - before };
+};
+
 export type SweepOptions = Pick<ReaperOptions, 'audit' | 'http' | 'sweep'>;
 
 /** Reads the metrics of a reaper every second, if it has a server. Returns the function that stops this. */

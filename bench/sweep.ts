@@ -10,7 +10,7 @@ import { startProxy } from '../test/support/proxy.ts';
 import type { RedisServer } from '../test/support/redisServer.ts';
 import { benchGentle } from './gentle.ts';
 import { besideBusyLoops } from './load.ts';
-import { key, median, type Report, redisCpu, seed, sweepOnce } from './support.ts';
+import { costOf, key, median, type Report, redisCpu, seed, sweepOnce } from './support.ts';
 import { buildUpstream, type Reading, standIn, type Upstream } from './upstream.ts';
 
 const jobs = 100_000;
@@ -88,11 +88,8 @@ const sweepWith = async ({ url }: RedisServer, screen: boolean): Promise<number>
 
 /** @param work resolves to its wall time in ms. */
 const turnOf = async ({ client }: Pick<RedisServer, 'client'>, work: () => Promise<number>): Promise<Turn> => {
-  const before = await redisCpu(client);
-  const cpu = process.cpuUsage();
-  const ms = await work();
-  const { user, system } = process.cpuUsage(cpu);
-  return { us: usOf(ms), cpuUs: (user + system) / jobs, redisUs: usOf((await redisCpu(client)) - before) };
+  const { ms, clientMs, redisMs } = await costOf(client, work);
+  return { us: usOf(ms), cpuUs: usOf(clientMs), redisUs: usOf(redisMs) };
 };
 
 const reportTurns = (
